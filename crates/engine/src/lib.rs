@@ -1,1 +1,26 @@
-//! placeholder
+//! The embedded engine: from one GGUF file it samples many sequences at once and trains LoRA
+//! adapters, on the CPU, in one process, on the same weights.
+//!
+//! Start reading at [`Model`] (an open file), then [`Sampler`] (rationales out) and [`Trainer`]
+//! (adapters out). Nothing here knows about problems or answers.
+
+mod chat;
+mod config;
+mod error;
+pub mod gguf;
+mod kernels;
+mod lora;
+mod model;
+mod random;
+mod sample;
+mod tokenizer;
+mod train;
+
+pub use chat::{ChatTemplate, Message};
+pub use config::{Linear, ModelConfig};
+pub use error::EngineError;
+pub use lora::{Adapter, AdapterLayout};
+pub use model::Model;
+pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions};
+pub use tokenizer::Tokenizer;
+pub use train::{Checkpoint, Schedule, StepReport, Trainer, TrainerOptions, TrainingExample};

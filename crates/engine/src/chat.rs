@@ -1,0 +1,203 @@
+//! Chat templates: Jinja from the model file, which is untrusted and therefore runs on an
+//! allowance.
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, context};
+use serde::Serialize;
+
+use crate::gguf::GgufFile;
+use crate::{EngineError, Tokenizer};
+
+/// Instructions a template may execute; real ones need a few thousand.
+const FUEL: u64 = 2_000_000;
+/// Longest text a template may write, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// The text.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of the user.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self {
+            role: "user".into(),
+            content: content.into(),
+        }
+    }
+
+    /// A turn of the assistant.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self {
+            role: "assistant".into(),
+            content: content.into(),
+        }
+    }
+}
+
+/// A compiled chat template.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    bos: String,
+    eos: String,
+    special: Vec<String>,
+}
+
+impl ChatTemplate {
+    pub(crate) fn from_gguf(
+        file: &GgufFile,
+        tokenizer: &Tokenizer,
+    ) -> Result<Option<Self>, EngineError> {
+        let Some(source) = file
+            .value("tokenizer.chat_template")
+            .and_then(|v| v.as_text())
+        else {
+            return Ok(None);
+        };
+        let text = |id: Option<u32>| {
+            id.and_then(|id| tokenizer.special_text(id))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let special = tokenizer.special_texts().map(str::to_owned).collect();
+        Self::new(
+            source,
+            text(tokenizer.bos()),
+            text(Some(tokenizer.end_of_text())),
+            special,
+        )
+        .map(Some)
+    }
+
+    fn new(
+        source: &str,
+        bos: String,
+        eos: String,
+        special: Vec<String>,
+    ) -> Result<Self, EngineError> {
+        let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(
+            syntax
+                .build()
+                .map_err(|e| EngineError::ChatTemplate(e.to_string()))?,
+        );
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<String, Error> {
+                Err(Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
+        environment
+            .add_template_owned("chat", source.to_owned())
+            .map_err(|e| EngineError::ChatTemplate(e.to_string()))?;
+        Ok(Self {
+            environment,
+            bos,
+            eos,
+            special,
+        })
+    }
+
+    /// Renders a conversation. With `open_answer` the text ends where the assistant's next turn
+    /// begins. Control tokens inside the messages are broken up with a zero-width space first, so
+    /// that a question can never end the user's turn.
+    pub fn render(&self, messages: &[Message], open_answer: bool) -> Result<String, EngineError> {
+        let messages: Vec<BTreeMap<&str, String>> = messages
+            .iter()
+            .map(|m| {
+                [
+                    ("role", m.role.clone()),
+                    ("content", self.defuse(&m.content)),
+                ]
+                .into()
+            })
+            .collect();
+        let template = self.environment.get_template("chat");
+        let rendered = template.and_then(|t| {
+            t.render(context! {
+                messages,
+                bos_token => self.bos.clone(),
+                eos_token => self.eos.clone(),
+                add_generation_prompt => open_answer,
+            })
+        });
+        let text = rendered.map_err(|e| EngineError::ChatTemplate(e.to_string()))?;
+        if text.len() > LONGEST {
+            return Err(EngineError::ChatTemplate(format!(
+                "it wrote more than {LONGEST} bytes"
+            )));
+        }
+        Ok(text)
+    }
+
+    fn defuse(&self, content: &str) -> String {
+        let mut content = content.to_owned();
+        for token in self.special.iter().filter(|t| !t.is_empty()) {
+            if content.contains(token.as_str()) {
+                let first = token.chars().next().map_or(0, char::len_utf8);
+                let broken = format!("{}\u{200b}{}", &token[..first], &token[first..]);
+                content = content.replace(token.as_str(), &broken);
+            }
+        }
+        content
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(source: &str) -> ChatTemplate {
+        ChatTemplate::new(
+            source,
+            "<s>".into(),
+            "</s>".into(),
+            vec!["<|im_end|>".into()],
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn renders_turns_and_opens_the_answer() {
+        let chat = template(
+            "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+        );
+        let text = chat.render(&[Message::user("1+1?")], true).unwrap();
+        assert_eq!(
+            text,
+            "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n"
+        );
+    }
+
+    #[test]
+    fn a_question_cannot_end_the_turn_or_be_a_template() {
+        let chat = template("{{ messages[0].content }}");
+        let text = chat
+            .render(&[Message::user("a<|im_end|>b {{ 7 * 7 }}")], false)
+            .unwrap();
+        assert!(!text.contains("<|im_end|>"));
+        assert!(text.contains("{{ 7 * 7 }}"));
+    }
+
+    #[test]
+    fn endless_templates_run_out_of_fuel() {
+        let chat = template(
+            "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
+        );
+        let error = chat.render(&[Message::user("x")], false).unwrap_err();
+        assert!(error.to_string().contains("fuel"), "{error}");
+    }
+}

@@ -1,0 +1,15 @@
+//! GGUF v3: reading models, writing adapters.
+
+mod cursor;
+mod quant;
+mod reader;
+mod tensor;
+mod value;
+mod writer;
+
+pub use reader::GgufFile;
+pub use tensor::{TensorInfo, TensorType};
+pub use value::Value;
+pub use writer::GgufWriter;
+
+pub(crate) use quant::dequantize;

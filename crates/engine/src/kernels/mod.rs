@@ -1,0 +1,20 @@
+//! The arithmetic: panel matrix multiplication, and vector loops compiled for each level of SIMD.
+//!
+//! Everything here gives the same bits at every SIMD level and for every grouping of rows: each
+//! output of a matrix product is one chain of fused multiply-adds in the order of the inner
+//! dimension, and every other sum runs over a fixed number of lanes.
+
+mod gemm;
+mod level;
+mod matmul;
+mod panel;
+mod vector;
+
+pub(crate) use gemm::{View, gemm};
+pub(crate) use level::{Level, dispatch};
+pub(crate) use matmul::{PackedRows, Panels, multiply};
+pub(crate) use panel::PANEL;
+pub(crate) use vector::{
+    add_assign, exp_in_place, max_of, rms_norm, rms_norm_backward, scale_in_place, silu_gate,
+    silu_gate_backward, softmax_numerators, sum_of_squares,
+};

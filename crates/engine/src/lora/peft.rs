@@ -1,0 +1,250 @@
+//! PEFT adapter directories: `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! GGUF stores the query and key rows of llama models with each head's halves interleaved, so that
+//! rotary pairs are adjacent; transformers stores them apart. Exporting therefore permutes the rows
+//! of `B` for those two layers, and importing permutes them back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::{Adapter, AdapterLayout};
+use crate::{EngineError, Linear, ModelConfig};
+
+/// The fields of `adapter_config.json` that matter here; only the classic set is written, since
+/// old PEFT versions reject keys they do not know.
+#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
+#[derive(Debug, Serialize, Deserialize)]
+struct PeftConfig {
+    peft_type: String,
+    task_type: Option<String>,
+    base_model_name_or_path: Option<String>,
+    r: usize,
+    lora_alpha: f32,
+    #[serde(default)]
+    lora_dropout: f32,
+    #[serde(default)]
+    bias: String,
+    #[serde(default)]
+    target_modules: Vec<String>,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    fan_in_fan_out: bool,
+    #[serde(default)]
+    inference_mode: bool,
+    #[serde(default)]
+    modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    rank_pattern: BTreeMap<String, usize>,
+    #[serde(default)]
+    alpha_pattern: BTreeMap<String, f32>,
+}
+
+impl Adapter {
+    /// The two files of a PEFT directory, by name.
+    pub fn to_peft(
+        &self,
+        config: &ModelConfig,
+        base_model: &str,
+    ) -> Result<[(&'static str, Vec<u8>); 2], EngineError> {
+        let mut tensors = Vec::new();
+        for layer in 0..self.layout.layers() {
+            for linear in Linear::ALL {
+                let (outputs, inputs) = self.layout.shape(linear);
+                let rank = self.layout.rank;
+                let a = self.values[self.layout.a(layer, linear)].to_vec();
+                let b = &self.values[self.layout.b(layer, linear)];
+                let b = permute(b, rank, heads(config, linear), Direction::ToHalves);
+                tensors.push((
+                    tensor_name(layer, linear, 'A'),
+                    vec![rank, inputs],
+                    bytes(&a),
+                ));
+                tensors.push((
+                    tensor_name(layer, linear, 'B'),
+                    vec![outputs, rank],
+                    bytes(&b),
+                ));
+            }
+        }
+        let problem = |e: &dyn std::fmt::Display| EngineError::Input(format!("writing PEFT: {e}"));
+        let mut views = Vec::new();
+        for (name, shape, bytes) in &tensors {
+            let view =
+                TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| problem(&e))?;
+            views.push((name.as_str(), view));
+        }
+        let metadata = Some([("format".to_owned(), "pt".to_owned())].into());
+        let weights = safetensors::serialize(views, metadata).map_err(|e| problem(&e))?;
+        let config = PeftConfig {
+            peft_type: "LORA".into(),
+            task_type: Some("CAUSAL_LM".into()),
+            base_model_name_or_path: Some(base_model.into()),
+            r: self.layout.rank,
+            lora_alpha: self.layout.alpha,
+            lora_dropout: 0.0,
+            bias: "none".into(),
+            target_modules: Linear::ALL
+                .iter()
+                .filter_map(|l| l.module_name().rsplit('.').next())
+                .map(str::to_owned)
+                .collect(),
+            use_rslora: false,
+            use_dora: false,
+            fan_in_fan_out: false,
+            inference_mode: true,
+            modules_to_save: None,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+        };
+        let config = serde_json::to_vec_pretty(&config).map_err(|e| problem(&e))?;
+        Ok([
+            ("adapter_config.json", config),
+            ("adapter_model.safetensors", weights),
+        ])
+    }
+
+    /// Reads a PEFT directory.
+    pub fn from_peft(directory: &Path, config: &ModelConfig) -> Result<Self, EngineError> {
+        let read = |name: &str| {
+            let path = directory.join(name);
+            std::fs::read(&path).map_err(|source| EngineError::Read { path, source })
+        };
+        let bad = |problem: String| EngineError::Adapter {
+            path: directory.to_owned(),
+            problem,
+        };
+        let peft: PeftConfig = serde_json::from_slice(&read("adapter_config.json")?)
+            .map_err(|e| bad(format!("adapter_config.json: {e}")))?;
+        if peft.peft_type != "LORA" || peft.use_dora || peft.use_rslora {
+            return Err(bad(
+                "only plain LoRA is supported (no DoRA, no rsLoRA)".into()
+            ));
+        }
+        if !peft.rank_pattern.is_empty() || !peft.alpha_pattern.is_empty() {
+            return Err(bad(
+                "`rank_pattern` and `alpha_pattern` are not supported".into()
+            ));
+        }
+        if peft.r == 0 || peft.r > config.hidden.max(64) {
+            return Err(bad(format!(
+                "rank {} makes no sense for this model",
+                peft.r
+            )));
+        }
+        let weights = read("adapter_model.safetensors")?;
+        let tensors = SafeTensors::deserialize(&weights).map_err(|e| bad(e.to_string()))?;
+        let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha);
+        let mut values = vec![0.0; layout.parameters()];
+        let mut known = 0;
+        for layer in 0..layout.layers() {
+            for linear in Linear::ALL {
+                let (outputs, inputs) = layout.shape(linear);
+                let a = tensor_name(layer, linear, 'A');
+                let b = tensor_name(layer, linear, 'B');
+                // A layer that is not adapted has neither half: zero B leaves it as it is.
+                let (Ok(a_view), Ok(b_view)) = (tensors.tensor(&a), tensors.tensor(&b)) else {
+                    continue;
+                };
+                let a = floats(&a_view, &[peft.r, inputs]).map_err(|e| bad(format!("{a}: {e}")))?;
+                let b =
+                    floats(&b_view, &[outputs, peft.r]).map_err(|e| bad(format!("{b}: {e}")))?;
+                values[layout.a(layer, linear)].copy_from_slice(&a);
+                let b = permute(&b, peft.r, heads(config, linear), Direction::ToPairs);
+                values[layout.b(layer, linear)].copy_from_slice(&b);
+                known += 2;
+            }
+        }
+        if known != tensors.len() {
+            return Err(bad(format!(
+                "it holds {} tensors of which {known} belong to this model's linear layers",
+                tensors.len()
+            )));
+        }
+        Ok(Self { layout, values })
+    }
+}
+
+fn tensor_name(layer: usize, linear: Linear, half: char) -> String {
+    format!(
+        "base_model.model.model.layers.{layer}.{}.lora_{half}.weight",
+        linear.module_name()
+    )
+}
+
+/// Heads whose rows are interleaved, for query and key.
+fn heads(config: &ModelConfig, linear: Linear) -> Option<usize> {
+    match linear {
+        Linear::Query => Some(config.heads),
+        Linear::Key => Some(config.kv_heads),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    /// GGUF to transformers: adjacent pairs apart into halves.
+    ToHalves,
+    /// transformers to GGUF.
+    ToPairs,
+}
+
+/// Reorders the rows of `B` within each head: GGUF row `2 j + h` is transformers row
+/// `h * head_dim / 2 + j`.
+fn permute(b: &[f32], rank: usize, heads: Option<usize>, direction: Direction) -> Vec<f32> {
+    let mut out = b.to_vec();
+    let Some(heads) = heads else { return out };
+    let head_dim = b.len() / rank / heads;
+    for head in 0..heads {
+        for half in 0..2 {
+            for j in 0..head_dim / 2 {
+                let pair = head * head_dim + 2 * j + half;
+                let apart = head * head_dim + half * head_dim / 2 + j;
+                let (from, to) = match direction {
+                    Direction::ToHalves => (pair, apart),
+                    Direction::ToPairs => (apart, pair),
+                };
+                out[to * rank..(to + 1) * rank].copy_from_slice(&b[from * rank..(from + 1) * rank]);
+            }
+        }
+    }
+    out
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn floats(view: &TensorView<'_>, shape: &[usize]) -> Result<Vec<f32>, String> {
+    if view.shape() != shape {
+        return Err(format!("shape {:?} instead of {shape:?}", view.shape()));
+    }
+    let values: Vec<f32> = match view.dtype() {
+        Dtype::F32 => view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
+        Dtype::F16 => view
+            .data()
+            .chunks_exact(2)
+            .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
+        Dtype::BF16 => view
+            .data()
+            .chunks_exact(2)
+            .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect(),
+        other => return Err(format!("type {other:?}; F32, F16 and BF16 are read")),
+    };
+    if values.iter().all(|v| v.is_finite()) {
+        Ok(values)
+    } else {
+        Err("values that are not finite".into())
+    }
+}

@@ -1,0 +1,164 @@
+//! The KV cache: segments of consecutive positions made of blocks of 32.
+//!
+//! A sequence sees the common prefix, then its request's own prompt, then what it has generated:
+//! three segments, the first two shared.
+
+use crate::ModelConfig;
+use crate::kernels::PANEL;
+
+/// Positions in a block.
+pub(super) const BLOCK: usize = PANEL;
+
+/// Names a segment of a [`Cache`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentId(usize);
+
+/// Consecutive positions, from `start`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Segment {
+    pub(super) start: usize,
+    pub(super) length: usize,
+    blocks: Vec<Box<[f32]>>,
+}
+
+/// How a block is laid out: keys `[layer][kv head][head_dim][32 positions]`, then values
+/// `[layer][kv head][32 positions][head_dim padded to 32]`, so that both attention products are
+/// panel products.
+#[derive(Debug, Clone)]
+pub(super) struct BlockLayout {
+    kv_heads: usize,
+    head_dim: usize,
+    /// `head_dim` in whole panels.
+    pub(super) padded: usize,
+    values_start: usize,
+    length: usize,
+}
+
+impl BlockLayout {
+    fn new(config: &ModelConfig) -> Self {
+        let padded = config.head_dim.next_multiple_of(PANEL);
+        let heads = config.layers * config.kv_heads;
+        let values_start = heads * config.head_dim * BLOCK;
+        Self {
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            padded,
+            values_start,
+            length: values_start + heads * padded * BLOCK,
+        }
+    }
+
+    fn keys(&self, layer: usize, head: usize) -> usize {
+        (layer * self.kv_heads + head) * self.head_dim * BLOCK
+    }
+
+    fn values(&self, layer: usize, head: usize) -> usize {
+        self.values_start + (layer * self.kv_heads + head) * self.padded * BLOCK
+    }
+}
+
+/// The segments of one lane and the blocks that wait to be used again.
+#[derive(Debug)]
+pub(super) struct Cache {
+    pub(super) layout: BlockLayout,
+    segments: Vec<Segment>,
+    unused: Vec<usize>,
+    free: Vec<Box<[f32]>>,
+}
+
+impl Cache {
+    pub(super) fn new(config: &ModelConfig) -> Self {
+        let layout = BlockLayout::new(config);
+        Self {
+            layout,
+            segments: Vec::new(),
+            unused: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// A new segment; the lane's first is the common prefix.
+    pub(super) fn insert(&mut self, segment: Segment) -> SegmentId {
+        if let Some(slot) = self.unused.pop() {
+            self.segments[slot] = segment;
+            SegmentId(slot)
+        } else {
+            self.segments.push(segment);
+            SegmentId(self.segments.len() - 1)
+        }
+    }
+
+    /// A new empty segment that begins at an absolute position.
+    pub(super) fn open(&mut self, start: usize) -> SegmentId {
+        self.insert(Segment {
+            start,
+            ..Segment::default()
+        })
+    }
+
+    /// Frees a segment.
+    pub(super) fn close(&mut self, id: SegmentId) {
+        let segment = std::mem::take(&mut self.segments[id.0]);
+        self.free.extend(segment.blocks);
+        self.unused.push(id.0);
+    }
+
+    pub(super) fn segment(&self, id: SegmentId) -> &Segment {
+        &self.segments[id.0]
+    }
+
+    /// Makes room for the next position of a segment and returns its absolute position.
+    ///
+    /// Fresh blocks are zero: attention multiplies what lies behind the last position by zero, and
+    /// that must not be a NaN.
+    pub(super) fn extend(&mut self, id: SegmentId) -> usize {
+        let segment = &mut self.segments[id.0];
+        if segment.length == segment.blocks.len() * BLOCK {
+            let length = self.layout.length;
+            let block = self
+                .free
+                .pop()
+                .unwrap_or_else(|| vec![0.0; length].into_boxed_slice());
+            segment.blocks.push(block);
+        }
+        segment.length += 1;
+        segment.start + segment.length - 1
+    }
+
+    /// Stores a key and a value (each `[kv heads][head_dim]`) at an absolute position.
+    pub(super) fn write(
+        &mut self,
+        id: SegmentId,
+        layer: usize,
+        position: usize,
+        key: &[f32],
+        value: &[f32],
+    ) {
+        let (layout, segment) = (&self.layout, &mut self.segments[id.0]);
+        let offset = position - segment.start;
+        let (block, column) = (&mut segment.blocks[offset / BLOCK], offset % BLOCK);
+        let heads = key
+            .chunks_exact(layout.head_dim)
+            .zip(value.chunks_exact(layout.head_dim));
+        for (head, (key, value)) in heads.enumerate() {
+            let keys = &mut block[layout.keys(layer, head)..][..layout.head_dim * BLOCK];
+            for (slot, k) in keys[column..].iter_mut().step_by(BLOCK).zip(key) {
+                *slot = *k;
+            }
+            let at = layout.values(layer, head) + column * layout.padded;
+            block[at..at + layout.head_dim].copy_from_slice(value);
+        }
+    }
+
+    /// The keys of one block for a head: `[head_dim][32]`.
+    pub(super) fn keys(&self, id: SegmentId, block: usize, layer: usize, head: usize) -> &[f32] {
+        let at = self.layout.keys(layer, head);
+        &self.segments[id.0].blocks[block][at..at + self.layout.head_dim * BLOCK]
+    }
+
+    /// The values of one block for a head: `[32][head_dim padded]`.
+    pub(super) fn values(&self, id: SegmentId, block: usize, layer: usize, head: usize) -> &[f32] {
+        let at = self.layout.values(layer, head);
+        &self.segments[id.0].blocks[block][at..at + self.layout.padded * BLOCK]
+    }
+}

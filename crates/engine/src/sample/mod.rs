@@ -1,0 +1,18 @@
+//! Sampling: many sequences at once, with everything they share computed once.
+//!
+//! Start reading at [`Sampler::generate`]. A *lane* is one thread with its own batch; lanes pull
+//! requests from one queue and share nothing but the weights and the common prefix. No result
+//! depends on which lane, batch or thread count drew it.
+
+mod attention;
+mod cache;
+mod choose;
+mod forward;
+mod lane;
+mod options;
+mod sampler;
+mod sequence;
+mod weights;
+
+pub use options::{Finished, GenerationStats, Request, SamplingOptions};
+pub use sampler::Sampler;

@@ -1,0 +1,80 @@
+//! What goes into and comes out of sampling.
+
+use autodidact_core::Completion;
+
+/// How tokens are chosen.
+///
+/// The order is that of Hugging Face's generation: temperature, top-k, top-p on what is left,
+/// min-p on what is left then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamplingOptions {
+    /// 0 is greedy: the most likely token, the lowest id among equals.
+    pub temperature: f32,
+    /// Keep only the k most likely tokens; 0: all.
+    pub top_k: usize,
+    /// Keep the smallest set of most likely tokens with this much probability; 1: all.
+    pub top_p: f32,
+    /// Drop tokens less likely than this fraction of the most likely one; 0: none.
+    pub min_p: f32,
+    /// Longest completion in tokens.
+    pub max_tokens: usize,
+    /// Texts that end a completion and are not part of it.
+    pub stop: Vec<String>,
+    /// Sequences decoded at once in each lane.
+    pub batch: usize,
+}
+
+impl Default for SamplingOptions {
+    fn default() -> Self {
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            max_tokens: 128,
+            stop: Vec::new(),
+            batch: 48,
+        }
+    }
+}
+
+/// One prompt and how many samples to draw from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The prompt's tokens; at least one.
+    pub prompt: Vec<u32>,
+    /// One seed for each sample.
+    pub seeds: Vec<u64>,
+}
+
+/// A sample that is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Position of the request in the list that was given.
+    pub request: usize,
+    /// Position of the seed in the request.
+    pub index: usize,
+    /// What was generated, token by token, without the end-of-text token.
+    pub tokens: Vec<u32>,
+    /// The text and how it ended.
+    pub completion: Completion,
+}
+
+/// How much work a call of [`crate::Sampler::generate`] was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GenerationStats {
+    /// Prompt tokens computed; shared ones count once.
+    pub prompt_tokens: u64,
+    /// Tokens generated, end-of-text tokens included.
+    pub generated_tokens: u64,
+    /// Samples finished.
+    pub samples: u64,
+}
+
+impl std::ops::AddAssign for GenerationStats {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.generated_tokens += other.generated_tokens;
+        self.samples += other.samples;
+    }
+}

@@ -1,0 +1,222 @@
+//! The sampler: weights ready to multiply with, and the call that draws samples.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use super::attention::Span;
+use super::cache::{Cache, Segment};
+use super::forward::{Network, Row, Scratch};
+use super::lane::{self, PREFILL_ROWS, Work};
+use super::weights::Weights;
+use super::{Finished, GenerationStats, Request, SamplingOptions};
+use crate::config::RopeTable;
+use crate::{Adapter, EngineError, Model};
+
+/// A model ready to sample from, an adapter merged in. It holds all weights as f32, four bytes
+/// each; drop it before training.
+pub struct Sampler {
+    model: Arc<Model>,
+    weights: Weights,
+    threads: usize,
+}
+
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sampler")
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sampler {
+    /// Dequantizes and packs the weights.
+    pub fn new(
+        model: Arc<Model>,
+        adapter: Option<&Adapter>,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        let threads = threads.max(1);
+        let weights = Weights::new(&model, adapter, threads)?;
+        Ok(Self {
+            model,
+            weights,
+            threads,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Draws every sample of every request and hands each over as it finishes, in no fixed order
+    /// and from several threads. A sample is a function of model, adapter, prompt, seed and
+    /// options alone.
+    ///
+    /// Ends with [`EngineError::Interrupted`] soon after `stop` becomes true; what was handed over
+    /// until then is valid.
+    pub fn generate(
+        &self,
+        requests: &[Request],
+        options: &SamplingOptions,
+        on_sample: &(dyn Fn(Finished) + Sync),
+        stop: &AtomicBool,
+    ) -> Result<GenerationStats, EngineError> {
+        self.check(requests, options)?;
+        let Some(longest) = requests.iter().map(|r| r.prompt.len()).max() else {
+            return Ok(GenerationStats::default());
+        };
+        let rope = RopeTable::new(&self.model.config, longest + options.max_tokens);
+        let network = Network {
+            model: &self.model,
+            weights: &self.weights,
+            rope: &rope,
+        };
+        let prefix = common_prefix(requests);
+        let segment = compute_prefix(&network, &requests[0].prompt[..prefix])?;
+        let next = AtomicUsize::new(0);
+        let work = Work {
+            network,
+            requests,
+            options,
+            prefix,
+            next: &next,
+            stop,
+            on_sample,
+        };
+        let mut stats = std::thread::scope(|scope| {
+            let lanes: Vec<_> = (0..self.threads)
+                .map(|_| {
+                    let (work, segment) = (&work, segment.clone());
+                    scope.spawn(move || lane::run(work, segment))
+                })
+                .collect();
+            let mut total = GenerationStats::default();
+            let mut failure = None;
+            for lane in lanes {
+                match lane.join().map_err(|_| EngineError::Worker).flatten() {
+                    Ok(stats) => total += stats,
+                    Err(error) => failure = Some(error),
+                }
+            }
+            failure.map_or(Ok(total), Err)
+        })?;
+        stats.prompt_tokens += prefix as u64;
+        Ok(stats)
+    }
+
+    /// The logits that follow each position of a text, `[tokens][vocabulary]`.
+    pub fn logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let request = Request {
+            prompt: tokens.to_vec(),
+            seeds: vec![0],
+        };
+        self.check(
+            &[request],
+            &SamplingOptions {
+                max_tokens: 1,
+                ..SamplingOptions::default()
+            },
+        )?;
+        let rope = RopeTable::new(&self.model.config, tokens.len());
+        let network = Network {
+            model: &self.model,
+            weights: &self.weights,
+            rope: &rope,
+        };
+        let mut cache = Cache::new(&self.model.config);
+        let segment = cache.open(0);
+        let rows: Vec<Row> = tokens
+            .iter()
+            .map(|token| Row {
+                token: *token,
+                position: cache.extend(segment),
+                segment,
+            })
+            .collect();
+        let spans = [Span {
+            segment,
+            rows: 0..rows.len(),
+        }];
+        let wanted: Vec<usize> = (0..rows.len()).collect();
+        let mut scratch = Scratch::default();
+        let logits = network.forward(&rows, &spans, &wanted, &mut cache, &mut scratch)?;
+        let vocabulary = self.model.config.vocabulary;
+        let lines = logits.chunks_exact(network.padded_vocabulary());
+        Ok(lines.map(|line| line[..vocabulary].to_vec()).collect())
+    }
+
+    /// Refuses what cannot be sampled before anything is computed.
+    fn check(&self, requests: &[Request], options: &SamplingOptions) -> Result<(), EngineError> {
+        let config = &self.model.config;
+        for (i, request) in requests.iter().enumerate() {
+            if request.prompt.is_empty() {
+                return Err(EngineError::Input(format!("prompt {i} is empty")));
+            }
+            let needed = request.prompt.len() + options.max_tokens;
+            if needed > config.context {
+                return Err(EngineError::Input(format!(
+                    "prompt {i} has {} tokens and up to {} are to be generated, but the model's context holds {}; use fewer few-shot examples or lower `max_tokens`",
+                    request.prompt.len(),
+                    options.max_tokens,
+                    config.context
+                )));
+            }
+            if let Some(token) = request
+                .prompt
+                .iter()
+                .find(|t| **t as usize >= config.vocabulary)
+            {
+                return Err(EngineError::Input(format!(
+                    "prompt {i} holds token {token}, and the model has {}",
+                    config.vocabulary
+                )));
+            }
+        }
+        if options.max_tokens == 0 || options.batch == 0 {
+            return Err(EngineError::Input(
+                "`max_tokens` and `batch` must be at least 1".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How many tokens all prompts share, leaving each at least one of its own, whose logits start its
+/// samples.
+fn common_prefix(requests: &[Request]) -> usize {
+    let Some((first, rest)) = requests.split_first() else {
+        return 0;
+    };
+    let shared = |prefix: usize, request: &Request| {
+        let pairs = first.prompt[..prefix]
+            .iter()
+            .zip(&request.prompt[..request.prompt.len() - 1]);
+        pairs.take_while(|(a, b)| a == b).count()
+    };
+    rest.iter().fold(first.prompt.len() - 1, shared)
+}
+
+/// Keys and values of the common prefix.
+fn compute_prefix(network: &Network<'_>, tokens: &[u32]) -> Result<Segment, EngineError> {
+    let mut cache = Cache::new(&network.model.config);
+    let segment = cache.open(0);
+    let mut scratch = Scratch::default();
+    for chunk in tokens.chunks(PREFILL_ROWS) {
+        let rows: Vec<Row> = chunk
+            .iter()
+            .map(|token| Row {
+                token: *token,
+                position: cache.extend(segment),
+                segment,
+            })
+            .collect();
+        let spans = [Span {
+            segment,
+            rows: 0..rows.len(),
+        }];
+        network.forward(&rows, &spans, &[], &mut cache, &mut scratch)?;
+    }
+    Ok(cache.segment(segment).clone())
+}

@@ -1,0 +1,252 @@
+//! The trainer: steps, checkpoints, and the adapter that comes out.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use super::batch::{Shard, deal, examples_of_step};
+use super::optimizer::{Moments, adamw, clip};
+use super::shard::{Network, Workspace};
+use super::weights::Frozen;
+use super::{Checkpoint, StepReport, TrainerOptions, TrainingExample};
+use crate::kernels::add_assign;
+use crate::{Adapter, AdapterLayout, EngineError, Model};
+
+/// A training in progress.
+pub struct Trainer {
+    model: Arc<Model>,
+    frozen: Frozen,
+    examples: Vec<TrainingExample>,
+    options: TrainerOptions,
+    adapter: Adapter,
+    moments: Moments,
+    step: u32,
+    workspaces: Vec<Workspace>,
+    /// One gradient for each thread.
+    gradients: Vec<Vec<f32>>,
+    total: Vec<f32>,
+}
+
+impl fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("options", &self.options)
+            .field("examples", &self.examples.len())
+            .field("step", &self.step)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Trainer {
+    /// Begins a training of a fresh adapter.
+    pub fn new(
+        model: Arc<Model>,
+        examples: Vec<TrainingExample>,
+        options: TrainerOptions,
+    ) -> Result<Self, EngineError> {
+        check(&model, &examples, &options)?;
+        let longest = examples.iter().map(|e| e.tokens.len()).max().unwrap_or(0);
+        let layout = AdapterLayout::new(&model.config, options.rank, options.alpha);
+        let parameters = layout.parameters();
+        let threads = options.threads.max(1);
+        Ok(Self {
+            frozen: Frozen::new(&model, longest)?,
+            adapter: Adapter::new(layout, options.seed),
+            moments: Moments::new(parameters),
+            step: 0,
+            workspaces: (0..threads).map(|_| Workspace::default()).collect(),
+            gradients: vec![vec![0.0; parameters]; threads],
+            total: vec![0.0; parameters],
+            model,
+            examples,
+            options,
+        })
+    }
+
+    /// Starts from given parameters instead of fresh ones.
+    pub fn start_from(&mut self, adapter: Adapter) -> Result<(), EngineError> {
+        if adapter.layout != self.adapter.layout {
+            return Err(EngineError::Input(
+                "the adapter's rank, alpha or shape differs from what is trained".into(),
+            ));
+        }
+        self.adapter = adapter;
+        Ok(())
+    }
+
+    /// Goes on from a checkpoint of the same training.
+    pub fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), EngineError> {
+        if checkpoint.fingerprint != self.fingerprint() {
+            return Err(EngineError::Checkpoint(
+                "it belongs to another training".into(),
+            ));
+        }
+        self.adapter.values = checkpoint.values;
+        self.moments = checkpoint.moments;
+        self.step = checkpoint.step;
+        Ok(())
+    }
+
+    /// The state now.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            step: self.step,
+            fingerprint: self.fingerprint(),
+            values: self.adapter.values.clone(),
+            moments: self.moments.clone(),
+        }
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u32 {
+        self.step
+    }
+
+    /// The adapter as it is now.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// One optimizer step.
+    pub fn step(&mut self) -> Result<StepReport, EngineError> {
+        let step = self.step + 1;
+        let chosen = examples_of_step(
+            self.examples.len(),
+            self.options.batch,
+            self.options.seed,
+            step,
+        );
+        let examples: Vec<&TrainingExample> = chosen.iter().map(|i| &self.examples[*i]).collect();
+        let shards = deal(&examples, self.options.shard_tokens);
+        let loss = self.gradient_of(&shards)?;
+        let norm = clip(&mut self.total, self.options.clip);
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(EngineError::Diverged { step, loss });
+        }
+        adamw(
+            &self.options,
+            step,
+            &mut self.adapter.values,
+            &self.total,
+            &mut self.moments,
+        );
+        self.step = step;
+        Ok(StepReport {
+            step,
+            loss,
+            gradient_norm: norm,
+            learning_rate: self.options.learning_rate_at(step),
+            tokens: shards.iter().map(|s| s.tokens.len() as u64).sum(),
+        })
+    }
+
+    /// The mean loss over completion tokens; leaves its gradient in `total`. Each wave computes one
+    /// shard on each thread, then adds their gradients in the order of the shards.
+    fn gradient_of(&mut self, shards: &[Shard]) -> Result<f64, EngineError> {
+        let targets: usize = shards.iter().map(|s| s.targets.len()).sum();
+        let weight = 1.0 / targets as f32;
+        let network = Network {
+            model: &self.model,
+            frozen: &self.frozen,
+            adapter: &self.adapter,
+        };
+        self.total.fill(0.0);
+        let mut loss = 0.0;
+        for wave in shards.chunks(self.workspaces.len()) {
+            let workers = self.workspaces.iter_mut().zip(&mut self.gradients);
+            let losses: Result<Vec<f64>, EngineError> = std::thread::scope(|scope| {
+                let threads: Vec<_> = wave
+                    .iter()
+                    .zip(workers)
+                    .map(|(shard, (workspace, gradient))| {
+                        scope.spawn(move || {
+                            network.loss_and_gradient(shard, weight, workspace, gradient)
+                        })
+                    })
+                    .collect();
+                let join = |t: std::thread::ScopedJoinHandle<'_, _>| {
+                    t.join().map_err(|_| EngineError::Worker).flatten()
+                };
+                threads.into_iter().map(join).collect()
+            });
+            for (shard_loss, gradient) in losses?.into_iter().zip(&self.gradients) {
+                loss += shard_loss;
+                add_assign(&mut self.total, gradient);
+            }
+        }
+        Ok(loss / targets as f64)
+    }
+
+    /// The mean loss and its gradient over all examples at the current parameters, in the layout of
+    /// [`AdapterLayout`].
+    pub fn loss_and_gradient(&mut self) -> Result<(f64, Vec<f32>), EngineError> {
+        let examples: Vec<&TrainingExample> = self.examples.iter().collect();
+        let shards = deal(&examples, self.options.shard_tokens);
+        let loss = self.gradient_of(&shards)?;
+        Ok((loss, self.total.clone()))
+    }
+
+    /// Everything that decides the result but the number of threads.
+    fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        let options = TrainerOptions {
+            threads: 0,
+            ..self.options.clone()
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{:?} {options:?}", self.model.config);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(text.as_bytes());
+        for example in &self.examples {
+            hasher.update(&(example.prompt_tokens as u64).to_le_bytes());
+            hasher.update(&(example.tokens.len() as u64).to_le_bytes());
+            for token in &example.tokens {
+                hasher.update(&token.to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Refuses what cannot be trained on before anything is computed.
+fn check(
+    model: &Model,
+    examples: &[TrainingExample],
+    options: &TrainerOptions,
+) -> Result<(), EngineError> {
+    let config = &model.config;
+    if examples.is_empty() {
+        return Err(EngineError::Input(
+            "there are no examples to train on".into(),
+        ));
+    }
+    for (i, example) in examples.iter().enumerate() {
+        let length = example.tokens.len();
+        if example.prompt_tokens == 0 || example.prompt_tokens >= length {
+            return Err(EngineError::Input(format!(
+                "training example {i} has {length} tokens of which {} are the prompt; both parts must hold something",
+                example.prompt_tokens
+            )));
+        }
+        if length > config.context {
+            return Err(EngineError::Input(format!(
+                "training example {i} has {length} tokens and the model's context holds {}",
+                config.context
+            )));
+        }
+        if let Some(token) = example
+            .tokens
+            .iter()
+            .find(|t| **t as usize >= config.vocabulary)
+        {
+            return Err(EngineError::Input(format!(
+                "training example {i} holds the unknown token {token}"
+            )));
+        }
+    }
+    if options.rank == 0 || options.batch == 0 {
+        return Err(EngineError::Input(
+            "`rank` and `batch` must be at least 1".into(),
+        ));
+    }
+    Ok(())
+}
