@@ -1,1 +1,33 @@
-//! placeholder
+//! The journal of a run: everything a model answered, written down before it is used.
+//!
+//! A run is a directory with a SQLite database (`run.db`) in it, the spec it was started with
+//! (`spec.toml`), a lock (`run.lock`) and whatever other crates put beside them with
+//! [`atomic_write`]. Three promises hold, each with a test in `tests/`:
+//!
+//! - what a `record_…` call returned from is on the disk, whatever happens next (`durability.rs`);
+//! - recording the same thing twice changes nothing (`duplicate_free.rs`);
+//! - one process owns a run at a time (`second_process.rs`).
+//!
+//! Start reading at [`RunStore`] (`run_store.rs`); the tables are in
+//! `migrations/0001_journal.sql`, and one module reads and writes each of them.
+
+mod atomic_write;
+mod counts;
+mod database;
+mod error;
+mod lock;
+mod losses;
+mod problems;
+mod rows;
+mod run_store;
+mod samples;
+mod selections;
+mod stages;
+mod verifications;
+
+pub use atomic_write::atomic_write;
+pub use counts::{SampleCount, VerdictCount};
+pub use error::StoreError;
+pub use run_store::{Opened, RunStore};
+pub use stages::FinishedStage;
+pub use verifications::Verified;

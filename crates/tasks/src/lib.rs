@@ -1,1 +1,35 @@
-//! placeholder
+//! Tasks: where problems come from, and what else a run has to know about them.
+//!
+//! A task is either generated from a seed ([`builtin_names`]) or read from JSONL or CSV files. Both
+//! give the same [`Task`]: training and evaluation problems with nothing in common, few-shot
+//! examples that are in neither, and how answers and steps are checked. Start reading at [`load`];
+//! files are read in `read.rs`, problems generated in `generate.rs`, steps checked in `steps.rs`.
+
+mod addition;
+mod arithmetic;
+mod counting;
+mod error;
+mod examples;
+mod expression;
+mod fields;
+mod generate;
+mod lexer;
+mod lines;
+mod load;
+mod random;
+mod read;
+mod split;
+mod steps;
+mod templates;
+mod word_problems;
+mod words;
+mod write;
+
+pub use error::TaskError;
+pub use examples::read_examples;
+pub use fields::Fields;
+pub use generate::builtin_names;
+pub use load::{Task, load};
+pub use read::read_problems;
+pub use steps::{StepCheck, StepChecker, check_equations};
+pub use write::write_jsonl;

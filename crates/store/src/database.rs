@@ -1,0 +1,124 @@
+//! Opening `run.db`: connection settings, migrations, and the check that it is ours.
+
+use std::path::Path;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The number in `application_id` of a database of ours, set by the first migration.
+const APPLICATION_ID: i64 = 0x4144_4354;
+
+/// What is wanted of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Write, and make it if it is missing.
+    Create,
+    /// Write; it must be there.
+    Write,
+    /// Read beside a process that writes.
+    Read,
+}
+
+/// Opens the database, brings it to the newest format if it may be written, and refuses one that
+/// is not ours or too new.
+pub(crate) async fn open(path: &Path, access: Access) -> Result<SqlitePool, StoreError> {
+    let doing = "opening it";
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(access == Access::Create)
+        .read_only(access == Access::Read);
+    let options = if access == Access::Read {
+        options
+    } else {
+        // FULL is what makes a committed answer survive a power cut in this journal mode.
+        options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+    };
+    // One connection is all SQLite can write with; one that is never recycled cannot start to
+    // fail in the middle of a run because the directory was moved.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+        .map_err(|source| StoreError::database(path, doing, source))?;
+    check_format(&pool, path).await?;
+    if access != Access::Read {
+        check_structure(&pool, path).await?;
+        migrate(&pool, path).await?;
+    }
+    Ok(pool)
+}
+
+/// Refuses databases of other programs and of newer versions of this one. An empty database is
+/// accepted: its creation was cut off, or it is being created.
+async fn check_format(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::database(path, "reading its format version", source);
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(pool)
+        .await
+        .map_err(failed)?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(pool)
+        .await
+        .map_err(failed)?;
+    let foreign_tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '\\_sqlx%' ESCAPE '\\' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(failed)?;
+    if application != APPLICATION_ID && (foreign_tables > 0 || application != 0) {
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "a database of another program".to_owned(),
+        });
+    }
+    let known = MIGRATIONS.iter().map(|step| step.version).max();
+    let known = known.unwrap_or_default();
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses to add to a file whose pages do not fit together any more: resuming on it could lose
+/// rows that are still there. Quick even for a large run, since contents are not compared.
+async fn check_structure(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(pool)
+        .await
+        .map_err(|source| StoreError::database(path, "checking it for damage", source))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        path: path.to_owned(),
+        reason: found,
+    })
+}
+
+/// Runs the migrations the database has not seen.
+async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    MIGRATIONS.run(pool).await.map_err(|error| {
+        use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+        let source = match error {
+            Execute(source) | ExecuteMigration(source, _) => source,
+            other => sqlx::Error::from(other),
+        };
+        StoreError::database(path, "bringing it to the newest format", source)
+    })
+}
