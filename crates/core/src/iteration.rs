@@ -42,6 +42,17 @@ pub struct BaselineMeasurement {
     pub accuracy: f64,
 }
 
+/// A baseline as `status` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BaselineAccuracy {
+    /// Problems answered right.
+    pub right: u32,
+    /// Problems asked.
+    pub total: u32,
+    /// `right / total`, 0 to 1.
+    pub accuracy: f64,
+}
+
 /// What happened to the training problems of one outer loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainCounts {
@@ -102,7 +113,7 @@ pub struct RunStatus {
     /// Where it stands.
     pub state: RunState,
     /// The baseline, once measured.
-    pub base: Option<BaselineMeasurement>,
+    pub base: Option<BaselineAccuracy>,
     /// The finished outer loops.
     pub iterations: Vec<IterationResult>,
     /// The published adapter; absent while none is better than the baseline.

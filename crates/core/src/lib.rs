@@ -13,11 +13,11 @@ mod spec_error;
 mod verdict;
 
 pub use iteration::{
-    BaselineMeasurement, BestIteration, EvaluationResult, IterationResult, RunState, RunStatus,
-    StageSeconds, TrainCounts,
+    BaselineAccuracy, BaselineMeasurement, BestIteration, EvaluationResult, IterationResult,
+    RunState, RunStatus, StageSeconds, TrainCounts,
 };
 pub use problem::{Answer, Choice, Example, Problem, ProblemId, Split};
-pub use prompt::{HintPlace, PromptFormat};
+pub use prompt::{HintPlace, Message, Prompt, PromptFormat};
 pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use selection::{KeptRationale, RefusalReason, Selection};
 pub use spec::{

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, ProblemId, SampleKey};
+use crate::{Mode, ProblemId, Prompt, SampleKey};
 
 /// Why a sample is not trained on. Refused samples stay in the journal with this reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum RefusalReason {
     OverCap,
     /// A rationalization that speaks of the hint it was given.
     HintLeak,
+    /// The answer is stated and nothing leads to it.
+    NoReasoning,
     /// A step of the reasoning is false although the answer is right.
     WrongStep,
 }
@@ -36,6 +38,7 @@ impl RefusalReason {
             Self::Duplicate => "duplicate",
             Self::OverCap => "over-cap",
             Self::HintLeak => "hint-leak",
+            Self::NoReasoning => "no-reasoning",
             Self::WrongStep => "wrong-step",
         }
     }
@@ -63,8 +66,8 @@ pub struct KeptRationale {
     pub problem: ProblemId,
     /// Rationale or (hint already removed) rationalization.
     pub mode: Mode,
-    /// The text before the loss starts.
-    pub prompt: String,
+    /// What stands before the loss starts.
+    pub prompt: Prompt,
     /// The text that is learned; the end-of-text token follows it.
     pub completion: String,
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, context};
-use serde::Serialize;
+
+use autodidact_core::Message;
 
 use crate::gguf::GgufFile;
 use crate::{EngineError, Tokenizer};
@@ -14,33 +15,6 @@ use crate::{EngineError, Tokenizer};
 const FUEL: u64 = 2_000_000;
 /// Longest text a template may write, in bytes.
 const LONGEST: usize = 16 << 20;
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    /// The text.
-    pub content: String,
-}
-
-impl Message {
-    /// A turn of the user.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self {
-            role: "user".into(),
-            content: content.into(),
-        }
-    }
-
-    /// A turn of the assistant.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self {
-            role: "assistant".into(),
-            content: content.into(),
-        }
-    }
-}
 
 /// A compiled chat template.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ mod sample;
 mod tokenizer;
 mod train;
 
-pub use chat::{ChatTemplate, Message};
+pub use chat::ChatTemplate;
 pub use config::{Linear, ModelConfig};
 pub use error::EngineError;
 pub use lora::{Adapter, AdapterLayout};

@@ -168,7 +168,9 @@ fn a_training_does_not_depend_on_threads_or_interruption() {
     assert!(losses[7] < losses[0], "it learns: {losses:?}");
 
     let mut parallel = trainer(&model, 3);
-    (0..3).for_each(|_| drop(parallel.step().unwrap()));
+    for _ in 0..3 {
+        parallel.step().unwrap();
+    }
     let saved = parallel.checkpoint().to_bytes().unwrap();
     let mut resumed = trainer(&model, 2);
     resumed

@@ -1,1 +1,35 @@
-//! placeholder
+//! The algorithm: models that teach themselves to reason.
+//!
+//! Start reading at `outer_loop.rs`, which is Algorithm 1 of the STaR paper. Its lines call
+//! `journal.rs` (sampling, durable before used), `rationalize.rs` (hints), `select.rs` (what is
+//! learned), `fine_tune.rs` (always from the base) and `baseline.rs` (what the student is measured
+//! against). `seams.rs` says what a student must be able to do; `local.rs` is the embedded engine.
+
+mod baseline;
+mod controls;
+mod error;
+mod fine_tune;
+mod iteration;
+mod journal;
+mod local;
+mod outer_loop;
+mod progress;
+mod prompt;
+mod rationalize;
+mod report;
+mod run;
+mod seams;
+mod select;
+mod statistics;
+mod status;
+
+pub use error::StarError;
+pub use iteration::{IterationDetail, Marks};
+pub use local::LocalStudent;
+pub use progress::{Event, Observer, Silent};
+pub use prompt::Prompter;
+pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
+pub use run::Run;
+pub use seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
+pub use statistics::{accuracy, compare, mcnemar, wilson};
+pub use status::status;

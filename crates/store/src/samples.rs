@@ -1,6 +1,7 @@
 //! The table `sample`: raw answers, recorded before anything else happens to them.
 
-use autodidact_core::{Completion, FinishReason, Mode, Sample, SamplerId};
+use autodidact_core::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
+use sqlx::sqlite::SqliteRow;
 
 use crate::rows::{bind_key, describe};
 use crate::{RunStore, StoreError};
@@ -59,18 +60,34 @@ impl RunStore {
         .fetch_all(&self.pool)
         .await
         .map_err(self.failed("reading answers"))?;
-        rows.iter()
-            .map(|row| {
-                let completion = Completion {
-                    text: self.column(row, "text")?,
-                    finish: self.word::<FinishReason>(self.column(row, "finish")?)?,
-                    tokens: self.column(row, "tokens")?,
-                    logprob: self.column(row, "logprob")?,
-                };
-                let key = self.key(row)?;
-                Ok(Sample { key, completion })
-            })
-            .collect()
+        rows.iter().map(|row| self.answer(row)).collect()
+    }
+
+    /// One answer, if it was recorded.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sample(&self, key: &SampleKey) -> Result<Option<Sample>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM sample WHERE iteration = ? AND sampler = ? AND mode = ? \
+             AND problem = ? AND sample_index = ?",
+        );
+        let row = bind_key(query, key)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(self.failed("reading an answer"))?;
+        row.as_ref().map(|row| self.answer(row)).transpose()
+    }
+
+    fn answer(&self, row: &SqliteRow) -> Result<Sample, StoreError> {
+        let completion = Completion {
+            text: self.column(row, "text")?,
+            finish: self.word::<FinishReason>(self.column(row, "finish")?)?,
+            tokens: self.column(row, "tokens")?,
+            logprob: self.column(row, "logprob")?,
+        };
+        let key = self.key(row)?;
+        Ok(Sample { key, completion })
     }
 }
 
@@ -87,7 +104,7 @@ fn require_finite(sample: &Sample) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use autodidact_core::{ProblemId, SampleKey};
+    use autodidact_core::ProblemId;
 
     use super::*;
 

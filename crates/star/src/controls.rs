@@ -1,0 +1,79 @@
+//! Controls: models trained once, after the last loop, that the student is compared with.
+
+use autodidact_core::{BaselineMeasurement, Control, KeptRationale, Mode, SamplerId};
+
+use crate::StarError;
+use crate::progress::Event;
+use crate::run::{Run, Version};
+use crate::seams::TrainingPair;
+use crate::statistics::accuracy;
+
+impl Run {
+    /// Trains and measures the controls the spec asks for, with the steps of the last loop.
+    pub(crate) async fn measure_controls(&self, last: u32) -> Result<(), StarError> {
+        let mut measured = Vec::new();
+        for control in &self.spec.run.controls {
+            let pairs = match control {
+                Control::Direct => self.direct_pairs(),
+                Control::NoRationalization => self.rationale_pairs(last).await?,
+            };
+            let name = control.as_str();
+            if pairs.is_empty() {
+                self.observer.on(&Event::Note(&format!(
+                    "the control `{name}` has nothing to learn from"
+                )));
+                continue;
+            }
+            self.train(last, name, name, pairs, self.spec.train.steps.steps(last))
+                .await?;
+            let version = Version {
+                sampler: SamplerId(format!("control/{name}")),
+                adapter: Some(format!("adapters/{name}")),
+                few_shot: false,
+            };
+            let title = format!("measuring the control `{name}`");
+            let marks = self
+                .timed(last, "controls", self.measure(last, &version, &title))
+                .await?;
+            let (right, total) = (marks.right(), marks.total());
+            let measurement = BaselineMeasurement {
+                name: version.sampler.0,
+                right,
+                total,
+                accuracy: accuracy(right, total),
+            };
+            self.observer.on(&Event::Baseline {
+                measurement: &measurement,
+            });
+            measured.push(measurement);
+        }
+        self.store.finish_stage(0, "controls", &measured).await?;
+        Ok(())
+    }
+
+    /// Questions and answers without rationales (the paper's direct fine-tuning, section 4).
+    fn direct_pairs(&self) -> Vec<TrainingPair> {
+        let gold = self
+            .task
+            .train
+            .iter()
+            .filter_map(|p| Some((p, p.gold.as_ref()?)));
+        gold.map(|(problem, gold)| TrainingPair {
+            prompt: self.prompter.plain(problem),
+            completion: self.prompter.completion(&format!("The answer is {gold}.")),
+        })
+        .collect()
+    }
+
+    /// What the last loop kept, without rationalizations.
+    async fn rationale_pairs(&self, last: u32) -> Result<Vec<TrainingPair>, StarError> {
+        let kept: Vec<KeptRationale> = self.store.stage(last, "kept").await?.unwrap_or_default();
+        let rationales = kept.into_iter().filter(|k| k.mode == Mode::Rationale);
+        Ok(rationales
+            .map(|k| TrainingPair {
+                prompt: k.prompt,
+                completion: k.completion,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,211 @@
+//! Fine-tuning: line 7 of the algorithm, the warm start, and the adapters on disk.
+
+use autodidact_core::{IterationResult, KeptRationale, SamplerId};
+use autodidact_store::atomic_write;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::StarError;
+use crate::baseline::Baseline;
+use crate::progress::Event;
+use crate::run::{Run, Version};
+use crate::seams::{TrainingJob, TrainingPair};
+
+/// The files of an adapter's directory.
+const ADAPTER_FILES: [&str; 3] = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter.gguf",
+];
+
+/// A line of `training/<n>.jsonl`.
+#[derive(Debug, Serialize)]
+struct TrainingLine<'a> {
+    prompt: &'a autodidact_core::Prompt,
+    completion: &'a str,
+}
+
+impl Run {
+    /// M_0: the base with its few-shot prompt, or the warm-started model.
+    pub(crate) fn first_student(&self) -> Version {
+        if self.spec.student.warm_start {
+            self.warm_started(self.spec.student.keep_few_shot)
+        } else {
+            Version::base(true)
+        }
+    }
+
+    pub(crate) fn warm_started(&self, few_shot: bool) -> Version {
+        let name = if few_shot {
+            "warm-start/few-shot"
+        } else {
+            "warm-start"
+        };
+        Version {
+            sampler: SamplerId(name.into()),
+            adapter: Some("adapters/warm-start".into()),
+            few_shot,
+        }
+    }
+
+    /// M_n.
+    pub(crate) fn student_after(&self, n: u32) -> Version {
+        Version {
+            sampler: SamplerId(format!("student/{n}")),
+            adapter: Some(format!("adapters/{n}")),
+            few_shot: self.spec.student.keep_few_shot,
+        }
+    }
+
+    /// Line 7: train(M, D_n ∪ D_n_rat), from the base, with more steps in every loop. A warm start
+    /// keeps its examples in the set, as V-STaR does (Hosseini et al. 2024, algorithm 1).
+    pub(crate) async fn fine_tune(
+        &self,
+        n: u32,
+        kept: &[KeptRationale],
+    ) -> Result<Version, StarError> {
+        let mut pairs = self.warm_start_pairs();
+        pairs.extend(kept.iter().map(|k| TrainingPair {
+            prompt: k.prompt.clone(),
+            completion: k.completion.clone(),
+        }));
+        let steps = self.spec.train.steps.steps(n);
+        self.train(n, "student", &n.to_string(), pairs, steps)
+            .await?;
+        Ok(self.student_after(n))
+    }
+
+    /// Fine-tunes the base on the examples, for students that solve too little to begin with.
+    pub(crate) async fn warm_start(&self) -> Result<(), StarError> {
+        let steps = self.spec.student.warm_start_steps;
+        self.train(
+            0,
+            "warm-start",
+            "warm-start",
+            self.warm_start_pairs(),
+            steps,
+        )
+        .await
+    }
+
+    fn warm_start_pairs(&self) -> Vec<TrainingPair> {
+        if !self.spec.student.warm_start {
+            return Vec::new();
+        }
+        let examples = self
+            .task
+            .examples
+            .iter()
+            .take(self.spec.student.warm_start_examples as usize);
+        examples
+            .map(|example| self.prompter.example_pair(example))
+            .collect()
+    }
+
+    /// Trains an adapter unless the journal says that it is there. `trained` names it among the
+    /// losses, `name` on the disk.
+    pub(crate) async fn train(
+        &self,
+        iteration: u32,
+        trained: &str,
+        name: &str,
+        pairs: Vec<TrainingPair>,
+        steps: u32,
+    ) -> Result<(), StarError> {
+        let stage = format!("train {trained}");
+        if self.store.stage::<u32>(iteration, &stage).await?.is_some() {
+            return Ok(());
+        }
+        let directory = self.store.directory();
+        atomic_write(
+            &directory.join(format!("training/{name}.jsonl")),
+            &jsonl(&pairs)?,
+        )?;
+        let job = TrainingJob {
+            pairs,
+            spec: self.spec.train.clone(),
+            steps,
+            seed: self.spec.run.seed,
+            adapter: directory.join(format!("adapters/{name}")),
+            checkpoint: directory.join(format!("checkpoints/{name}.safetensors")),
+        };
+        self.timed(
+            iteration,
+            "train",
+            self.run_training(iteration, trained, job),
+        )
+        .await?;
+        self.store.finish_stage(iteration, &stage, &steps).await?;
+        Ok(())
+    }
+
+    async fn run_training(
+        &self,
+        iteration: u32,
+        trained: &str,
+        job: TrainingJob,
+    ) -> Result<(), StarError> {
+        let title = format!("fine-tuning on {} rationales", job.pairs.len());
+        let done = self.store.losses(iteration, trained).await?.len() as u64;
+        let total = u64::from(job.steps);
+        self.observer.on(&Event::StageStarted {
+            iteration,
+            title: &title,
+            done,
+            total,
+        });
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (student, stop) = (self.student.clone(), self.stop.clone());
+        let worker = tokio::task::spawn_blocking(move || {
+            // Nobody listens any more only if the journal failed; that error is the one to report.
+            let on_step = move |report| {
+                let _ = sender.send(report);
+            };
+            student.train(&job, &on_step, &stop)
+        });
+        while let Some(report) = receiver.recv().await {
+            let loss = [report.loss as f32];
+            self.store
+                .record_losses(iteration, trained, report.step, &loss)
+                .await?;
+            self.observer.on(&Event::Step { report });
+        }
+        worker.await.map_err(|_| StarError::Worker)??;
+        self.observer.on(&Event::StageFinished);
+        Ok(())
+    }
+
+    /// Copies the best adapter to `adapters/best`, if it beats the baseline; a worse one is never
+    /// published.
+    pub(crate) async fn publish_best(
+        &self,
+        baseline: &Baseline,
+        results: &[IterationResult],
+    ) -> Result<(), StarError> {
+        let Some(best) = crate::status::best(baseline.measurement.right, results) else {
+            return Ok(());
+        };
+        let directory = self.store.directory();
+        for name in ADAPTER_FILES {
+            let path = directory.join(&best.adapter).join(name);
+            let bytes = std::fs::read(&path).map_err(|source| StarError::Read { path, source })?;
+            atomic_write(&directory.join("adapters/best").join(name), &bytes)?;
+        }
+        self.store.finish_stage(0, "best", &best).await?;
+        Ok(())
+    }
+}
+
+fn jsonl(pairs: &[TrainingPair]) -> Result<Vec<u8>, StarError> {
+    let mut out = Vec::new();
+    for pair in pairs {
+        let line = TrainingLine {
+            prompt: &pair.prompt,
+            completion: &pair.completion,
+        };
+        serde_json::to_writer(&mut out, &line)
+            .map_err(|e| StarError::Spec(format!("writing the training set: {e}")))?;
+        out.push(b'\n');
+    }
+    Ok(out)
+}

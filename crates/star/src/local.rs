@@ -1,0 +1,200 @@
+//! The embedded engine behind the seams.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use autodidact_core::{Completion, Prompt, Sample};
+use autodidact_engine::{
+    Adapter, Checkpoint, EngineError, Finished, Model, Request, SamplingOptions, Schedule,
+    StepReport, TrainerOptions, TrainingExample,
+};
+use autodidact_store::atomic_write;
+
+use crate::StarError;
+use crate::seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
+
+/// A student that lives in a GGUF file and runs in this process.
+#[derive(Debug)]
+pub struct LocalStudent {
+    model: Arc<Model>,
+    threads: usize,
+}
+
+impl LocalStudent {
+    /// A student on an open model.
+    pub fn new(model: Arc<Model>, threads: usize) -> Self {
+        Self { model, threads }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    fn training_example(&self, pair: &TrainingPair) -> Result<TrainingExample, EngineError> {
+        let tokenizer = self.model.tokenizer();
+        let mut tokens = encode(&self.model, &pair.prompt)?;
+        let prompt_tokens = tokens.len();
+        tokens.extend(tokenizer.encode_continuation(&pair.completion)?);
+        tokens.push(tokenizer.end_of_text());
+        Ok(TrainingExample {
+            tokens,
+            prompt_tokens,
+        })
+    }
+
+    fn write_adapter(&self, adapter: &Adapter, directory: &Path) -> Result<(), StarError> {
+        let config = self.model.config();
+        for (name, bytes) in adapter.to_peft(config, &self.model.name())? {
+            atomic_write(&directory.join(name), &bytes)?;
+        }
+        atomic_write(&directory.join("adapter.gguf"), &adapter.to_gguf(config))?;
+        Ok(())
+    }
+}
+
+/// The tokens of a prompt; conversations go through the model's own template.
+fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
+    match prompt {
+        Prompt::Text(text) => model.tokenizer().encode(text),
+        Prompt::Chat(messages) => {
+            let template = model.chat_template().ok_or_else(|| {
+                EngineError::Input(
+                    "the model file has no chat template; use `student.prompt = \"text\"`".into(),
+                )
+            })?;
+            model
+                .tokenizer()
+                .encode_with_special(&template.render(messages, true)?)
+        }
+    }
+}
+
+/// A model ready to answer.
+struct LocalSampler(autodidact_engine::Sampler);
+
+impl Student for LocalStudent {
+    fn sampler(&self, adapter: Option<&Path>) -> Result<Arc<dyn Sampler>, StarError> {
+        let adapter = adapter
+            .map(|path| Adapter::open(path, self.model.config()))
+            .transpose()?;
+        let sampler =
+            autodidact_engine::Sampler::new(self.model.clone(), adapter.as_ref(), self.threads)?;
+        Ok(Arc::new(LocalSampler(sampler)))
+    }
+}
+
+impl Sampler for LocalSampler {
+    fn sample(
+        &self,
+        asks: &[Ask],
+        options: &SamplingOptions,
+        run_seed: u64,
+        deliver: &Deliver,
+        stop: &AtomicBool,
+    ) -> Result<(), StarError> {
+        let mut requests = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let prompt = encode(self.0.model(), &ask.prompt)?;
+            let seeds = ask.keys.iter().map(|key| key.seed(run_seed)).collect();
+            requests.push(Request { prompt, seeds });
+        }
+        let on_sample = |finished: Finished| {
+            let Finished {
+                request,
+                index,
+                completion,
+                ..
+            } = finished;
+            let completion = Completion {
+                text: completion.text.trim().to_owned(),
+                ..completion
+            };
+            deliver(Sample {
+                key: asks[request].keys[index].clone(),
+                completion,
+            });
+        };
+        self.0.generate(&requests, options, &on_sample, stop)?;
+        Ok(())
+    }
+}
+
+impl Trainer for LocalStudent {
+    fn train(
+        &self,
+        job: &TrainingJob,
+        on_step: &(dyn Fn(StepReport) + Send + Sync),
+        stop: &AtomicBool,
+    ) -> Result<(), StarError> {
+        let examples: Result<Vec<_>, _> = job
+            .pairs
+            .iter()
+            .map(|pair| self.training_example(pair))
+            .collect();
+        let options = trainer_options(job, self.threads);
+        let mut trainer = autodidact_engine::Trainer::new(self.model.clone(), examples?, options)?;
+        resume(&mut trainer, &job.checkpoint)?;
+        while trainer.steps_done() < job.steps {
+            if stop.load(Ordering::Relaxed) {
+                save(&trainer, &job.checkpoint)?;
+                return Err(StarError::Interrupted);
+            }
+            on_step(trainer.step()?);
+            if trainer
+                .steps_done()
+                .is_multiple_of(job.spec.checkpoint_every.max(1))
+            {
+                save(&trainer, &job.checkpoint)?;
+            }
+        }
+        self.write_adapter(trainer.adapter(), &job.adapter)?;
+        // The adapter is on the disk; a checkpoint that stays behind would only cost space.
+        if let Err(error) = std::fs::remove_file(&job.checkpoint) {
+            tracing::debug!(%error, path = %job.checkpoint.display(), "no checkpoint to remove");
+        }
+        Ok(())
+    }
+}
+
+fn trainer_options(job: &TrainingJob, threads: usize) -> TrainerOptions {
+    TrainerOptions {
+        rank: job.spec.rank as usize,
+        alpha: job.spec.alpha,
+        steps: job.steps,
+        learning_rate: job.spec.learning_rate,
+        warm_up: job.spec.warm_up,
+        schedule: Schedule::Linear,
+        batch: job.spec.batch as usize,
+        weight_decay: job.spec.weight_decay,
+        clip: job.spec.clip,
+        seed: job.seed,
+        threads,
+        ..TrainerOptions::default()
+    }
+}
+
+/// Goes on from a checkpoint if there is one that fits; one that does not is the leftover of
+/// another attempt and is written over.
+fn resume(trainer: &mut autodidact_engine::Trainer, path: &Path) -> Result<(), StarError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(StarError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let resumed = Checkpoint::from_bytes(&bytes).and_then(|checkpoint| trainer.resume(checkpoint));
+    if let Err(error) = resumed {
+        tracing::warn!(%error, path = %path.display(), "training starts over");
+    }
+    Ok(())
+}
+
+fn save(trainer: &autodidact_engine::Trainer, path: &Path) -> Result<(), StarError> {
+    Ok(atomic_write(path, &trainer.checkpoint().to_bytes()?)?)
+}

@@ -1,0 +1,281 @@
+//! Rendering questions: few-shot, plain, and with a hint.
+
+use autodidact_core::{
+    Choice, Example, HintPlace, HintStrength, Message, Problem, Prompt, PromptFormat, PromptStyle,
+};
+use autodidact_tasks::Task;
+
+use crate::rationalize::hint_of;
+use crate::seams::TrainingPair;
+
+/// Writes problems down for a model. The hint exists in [`Prompter::hinted`] only: everything that
+/// is trained on comes from [`Prompter::plain`].
+#[derive(Debug, Clone)]
+pub struct Prompter {
+    format: PromptFormat,
+    style: PromptStyle,
+    examples: Vec<Example>,
+    strength: HintStrength,
+}
+
+impl Prompter {
+    /// A prompter with the task's format and the first `few_shot` of its examples.
+    pub fn new(task: &Task, style: PromptStyle, few_shot: usize, strength: HintStrength) -> Self {
+        let examples = task.examples.iter().take(few_shot).cloned().collect();
+        Self {
+            format: task.format.clone(),
+            style,
+            examples,
+            strength,
+        }
+    }
+
+    /// Number of examples in the few-shot prompt.
+    pub fn few_shot_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// The question alone: the prompt of training, and of a student that was trained.
+    pub fn plain(&self, problem: &Problem) -> Prompt {
+        self.render(problem, None, false)
+    }
+
+    /// The question after the examples (the prompt set `P` of the paper, section 3.1).
+    pub fn few_shot(&self, problem: &Problem) -> Prompt {
+        self.render(problem, None, true)
+    }
+
+    /// The question with the answer as a hint, after examples with hints (section 3.3).
+    pub fn hinted(&self, problem: &Problem) -> Prompt {
+        self.render(problem, hint_of(problem, self.strength), true)
+    }
+
+    /// A rationale as training text: what follows the prompt, before the end-of-text token.
+    pub fn completion(&self, rationale: &str) -> String {
+        match self.style {
+            PromptStyle::Text => format!("{}{}", self.format.completion_lead, rationale.trim()),
+            PromptStyle::Chat => rationale.trim().to_owned(),
+        }
+    }
+
+    /// An example as training text.
+    pub(crate) fn example_pair(&self, example: &Example) -> TrainingPair {
+        TrainingPair {
+            prompt: self.plain(&as_problem(example)),
+            completion: self.completion(&example.rationale),
+        }
+    }
+
+    /// Texts at which sampling stops.
+    pub fn stops(&self) -> Vec<String> {
+        self.format.stop.clone()
+    }
+
+    /// The hint as it stands in the prompt, to recognise a rationale that repeats it.
+    pub fn hint_text(&self, problem: &Problem) -> Option<String> {
+        let hint = hint_of(problem, self.strength)?;
+        Some(self.format.hint.replace("{hint}", &hint))
+    }
+
+    fn render(&self, problem: &Problem, hint: Option<String>, few_shot: bool) -> Prompt {
+        let examples = if few_shot {
+            self.examples.as_slice()
+        } else {
+            &[]
+        };
+        let hinted = hint.is_some();
+        let hint_for = |example: &Example| {
+            let as_problem = as_problem(example);
+            hinted
+                .then(|| hint_of(&as_problem, self.strength))
+                .flatten()
+        };
+        let gold = problem.gold.as_ref().map(|g| g.0.as_str());
+        match self.style {
+            PromptStyle::Text => {
+                let mut text = String::new();
+                for e in examples {
+                    let hint = hint_for(e);
+                    text +=
+                        &self.question(&e.question, &e.choices, Some(&e.answer.0), hint.as_deref());
+                    text += &self.format.completion_lead;
+                    text += e.rationale.trim();
+                    text += &self.format.separator;
+                }
+                text += &self.question(&problem.question, &problem.choices, gold, hint.as_deref());
+                Prompt::Text(text)
+            }
+            PromptStyle::Chat => {
+                let mut messages = Vec::new();
+                for e in examples {
+                    let hint = hint_for(e);
+                    let question =
+                        self.body(&e.question, &e.choices, Some(&e.answer.0), hint.as_deref());
+                    messages.push(Message::user(question));
+                    messages.push(Message::assistant(e.rationale.trim()));
+                }
+                let question =
+                    self.body(&problem.question, &problem.choices, gold, hint.as_deref());
+                messages.push(Message::user(question));
+                Prompt::Chat(messages)
+            }
+        }
+    }
+
+    /// A question in the text style, up to and including the answer mark.
+    fn question(
+        &self,
+        question: &str,
+        choices: &[Choice],
+        gold: Option<&str>,
+        hint: Option<&str>,
+    ) -> String {
+        let format = &self.format;
+        let body = self.body(question, choices, gold, hint);
+        let mut text = format!("{}{body}{}", format.before_question, format.before_answer);
+        if let Some(hint) = hint
+            && format.hint_place == HintPlace::AfterAnswerMark
+        {
+            text += &format.hint.replace("{hint}", hint);
+        }
+        text
+    }
+
+    /// The question and its choices, with the hint if it goes there.
+    fn body(
+        &self,
+        question: &str,
+        choices: &[Choice],
+        gold: Option<&str>,
+        hint: Option<&str>,
+    ) -> String {
+        let mut text = question.trim().to_owned();
+        // A conversation has no answer mark to put a hint after.
+        let after_question = self.format.hint_place == HintPlace::AfterQuestion
+            || (self.style == PromptStyle::Chat
+                && self.format.hint_place == HintPlace::AfterAnswerMark);
+        if let Some(hint) = hint
+            && after_question
+        {
+            text += &self.format.hint.replace("{hint}", hint);
+        }
+        if !choices.is_empty() {
+            text += "\nAnswer Choices:";
+        }
+        for choice in choices {
+            text += &format!("\n({}) {}", choice.label.to_lowercase(), choice.text);
+            let right = gold.is_some_and(|g| is_choice(g, choice));
+            if right && hint.is_some() && self.format.hint_place == HintPlace::OnChoice {
+                text += &self.format.hint;
+            }
+        }
+        text
+    }
+}
+
+/// True if gold names this choice, by letter or by text.
+pub(crate) fn is_choice(gold: &str, choice: &Choice) -> bool {
+    gold.eq_ignore_ascii_case(&choice.label) || gold.eq_ignore_ascii_case(&choice.text)
+}
+
+fn as_problem(example: &Example) -> Problem {
+    Problem {
+        id: autodidact_core::ProblemId("example".into()),
+        question: example.question.clone(),
+        gold: Some(example.answer.clone()),
+        choices: example.choices.clone(),
+        solution: Some(example.rationale.clone()),
+        split: autodidact_core::Split::Train,
+        meta: std::collections::BTreeMap::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autodidact_core::{Answer, ProblemId, Split, VerifyKind};
+
+    fn problem(choices: Vec<Choice>, gold: &str) -> Problem {
+        Problem {
+            id: ProblemId("p".into()),
+            question: "How many?".into(),
+            gold: Some(Answer(gold.into())),
+            choices,
+            solution: None,
+            split: Split::Train,
+            meta: std::collections::BTreeMap::default(),
+        }
+    }
+
+    fn prompter(format: PromptFormat, style: PromptStyle) -> Prompter {
+        let example = Example {
+            question: "What is 2 + 3?".into(),
+            choices: vec![],
+            rationale: "2 + 3 = 5. The answer is 5.".into(),
+            answer: Answer("5".into()),
+        };
+        let task = Task {
+            name: "t".into(),
+            train: vec![],
+            evaluate: vec![],
+            examples: vec![example],
+            verify: VerifyKind::Number,
+            format,
+            step_checker: None,
+            dropped_overlap: 0,
+        };
+        Prompter::new(&task, style, 6, HintStrength::Answer)
+    }
+
+    fn text(prompt: Prompt) -> String {
+        match prompt {
+            Prompt::Text(text) => text,
+            Prompt::Chat(messages) => serde_json::to_string(&messages).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_hint_stands_in_the_hinted_prompt_and_in_its_examples_only() {
+        let prompter = prompter(PromptFormat::default(), PromptStyle::Text);
+        let problem = problem(vec![], "12");
+        assert_eq!(
+            text(prompter.hinted(&problem)),
+            "Q: What is 2 + 3? (the answer is 5)\nA: 2 + 3 = 5. The answer is 5.\n\nQ: How many? (the answer is 12)\nA:"
+        );
+        assert_eq!(
+            text(prompter.few_shot(&problem)),
+            "Q: What is 2 + 3?\nA: 2 + 3 = 5. The answer is 5.\n\nQ: How many?\nA:"
+        );
+        assert_eq!(text(prompter.plain(&problem)), "Q: How many?\nA:");
+        assert_eq!(prompter.completion(" It is 12. \n"), " It is 12.");
+    }
+
+    #[test]
+    fn a_hint_on_the_choice_marks_the_right_one() {
+        let format = PromptFormat {
+            hint_place: HintPlace::OnChoice,
+            hint: " (CORRECT)".into(),
+            ..PromptFormat::default()
+        };
+        let choice = |label: &str, text: &str| Choice {
+            label: label.into(),
+            text: text.into(),
+        };
+        let problem = problem(vec![choice("A", "sink"), choice("B", "market")], "B");
+        let hinted = text(prompter(format, PromptStyle::Text).hinted(&problem));
+        assert!(
+            hinted.ends_with("Q: How many?\nAnswer Choices:\n(a) sink\n(b) market (CORRECT)\nA:")
+        );
+    }
+
+    #[test]
+    fn chat_prompts_are_turns() {
+        let prompter = prompter(PromptFormat::default(), PromptStyle::Chat);
+        let Prompt::Chat(messages) = prompter.hinted(&problem(vec![], "12")) else {
+            unreachable!("the style is chat")
+        };
+        let roles: Vec<&str> = messages.iter().map(|m| m.role.as_str()).collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
+        assert_eq!(messages[2].content, "How many? (the answer is 12)");
+    }
+}

@@ -1,0 +1,196 @@
+//! A run: its spec, its task, its journal and its student.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use autodidact_core::{Problem, ProblemId, RunSpec, SamplerId};
+use autodidact_engine::SamplingOptions;
+use autodidact_store::RunStore;
+use autodidact_tasks::Task;
+
+use crate::StarError;
+use crate::progress::Observer;
+use crate::prompt::Prompter;
+use crate::seams::Student;
+
+/// A run that can be started or resumed with [`Run::star`].
+pub struct Run {
+    pub(crate) spec: RunSpec,
+    pub(crate) task: Task,
+    pub(crate) store: RunStore,
+    pub(crate) student: Arc<dyn Student>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) prompter: Prompter,
+    problems: HashMap<ProblemId, Problem>,
+}
+
+/// The student as it was after some loop: which adapter, and which prompt it is asked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Names model and prompt in the journal.
+    pub(crate) sampler: SamplerId,
+    /// Relative to the run's directory; `None` is the base.
+    pub(crate) adapter: Option<String>,
+    /// Asked after the few-shot examples.
+    pub(crate) few_shot: bool,
+}
+
+impl Version {
+    pub(crate) fn base(few_shot: bool) -> Self {
+        let name = if few_shot {
+            "base/few-shot"
+        } else {
+            "base/zero-shot"
+        };
+        Self {
+            sampler: SamplerId(name.into()),
+            adapter: None,
+            few_shot,
+        }
+    }
+}
+
+impl Run {
+    /// Puts a run together and checks that spec, task and model fit.
+    pub fn new(
+        spec: RunSpec,
+        task: Task,
+        store: RunStore,
+        student: Arc<dyn Student>,
+        observer: Arc<dyn Observer>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, StarError> {
+        let few_shot = spec.student.few_shot as usize;
+        let prompter = Prompter::new(&task, spec.student.prompt, few_shot, spec.rationalize.hint);
+        if spec.student.warm_start && task.examples.is_empty() {
+            return Err(StarError::Spec(
+                "`student.warm_start` learns from examples with rationales, and the task has none; name a file in `student.examples`".into(),
+            ));
+        }
+        if prompter.few_shot_examples() == 0 && !spec.student.warm_start {
+            return Err(StarError::Spec(
+                "the student needs examples with rationales to begin with; name a file in `student.examples`".into(),
+            ));
+        }
+        if task.train.is_empty() || task.evaluate.is_empty() {
+            return Err(StarError::Spec(
+                "the task has no problems to train or to evaluate on".into(),
+            ));
+        }
+        let both = task.train.iter().chain(&task.evaluate);
+        let problems: HashMap<_, _> = both.map(|p| (p.id.clone(), p.clone())).collect();
+        if problems.len() != task.train.len() + task.evaluate.len() {
+            return Err(StarError::Spec(
+                "two problems of the task have the same id".into(),
+            ));
+        }
+        Ok(Self {
+            spec,
+            task,
+            store,
+            student,
+            observer,
+            stop,
+            prompter,
+            problems,
+        })
+    }
+
+    /// The journal.
+    pub fn store(&self) -> &RunStore {
+        &self.store
+    }
+
+    /// The task.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(crate) fn problem(&self, id: &ProblemId) -> Option<&Problem> {
+        self.problems.get(id)
+    }
+
+    pub(crate) fn check_interrupted(&self) -> Result<(), StarError> {
+        if self.stop.load(Ordering::Relaxed) {
+            Err(StarError::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs a stage and adds the time it took, whether it succeeds or not.
+    pub(crate) async fn timed<T>(
+        &self,
+        iteration: u32,
+        stage: &str,
+        work: impl Future<Output = Result<T, StarError>>,
+    ) -> Result<T, StarError> {
+        self.check_interrupted()?;
+        let started = Instant::now();
+        let outcome = work.await;
+        let recorded = self
+            .store
+            .add_seconds(iteration, stage, started.elapsed().as_secs_f64())
+            .await;
+        let value = outcome?;
+        recorded?;
+        Ok(value)
+    }
+
+    /// The training problems of a loop: all, or the next window of a fixed random order.
+    pub(crate) fn problems_of(&self, iteration: u32) -> Vec<&Problem> {
+        let all = self.task.train.len();
+        let Some(window) = self
+            .spec
+            .sample
+            .problems
+            .map(|n| n as usize)
+            .filter(|n| *n < all)
+        else {
+            return self.task.train.iter().collect();
+        };
+        let mut order: Vec<usize> = (0..all).collect();
+        let rank = |i: usize| {
+            let key = autodidact_core::SampleKey {
+                iteration: 0,
+                problem: self.task.train[i].id.clone(),
+                sampler: SamplerId("order".into()),
+                mode: autodidact_core::Mode::Rationale,
+                index: 0,
+            };
+            key.seed(self.spec.run.seed)
+        };
+        order.sort_by_cached_key(|i| rank(*i));
+        let start = (iteration as usize - 1) * window;
+        let chosen: HashSet<usize> = (start..start + window).map(|at| order[at % all]).collect();
+        (0..all)
+            .filter(|i| chosen.contains(i))
+            .map(|i| &self.task.train[i])
+            .collect()
+    }
+
+    /// Sampling options for training problems.
+    pub(crate) fn sampling_options(&self, temperature: f32) -> SamplingOptions {
+        let spec = &self.spec.sample;
+        SamplingOptions {
+            temperature,
+            top_k: spec.top_k as usize,
+            top_p: spec.top_p,
+            min_p: spec.min_p,
+            max_tokens: spec.max_tokens as usize,
+            stop: self.prompter.stops(),
+            batch: spec.batch as usize,
+        }
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
