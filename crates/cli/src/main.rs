@@ -1,1 +1,46 @@
-fn main() {}
+//! The `autodidact` command: language models that teach themselves to reason.
+//!
+//! Start reading at `arguments.rs` (what can be asked for) and `commands/` (one file a verb).
+//! `settings.rs` alone reads the environment, and `printer.rs` alone prints.
+
+mod arguments;
+mod commands;
+mod failure;
+mod interrupt;
+mod open;
+mod printer;
+mod settings;
+mod spec_changes;
+mod tables;
+mod watcher;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let settings = Settings::from_environment();
+    settings.start_logging();
+    let printer = Printer::new(arguments.output);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)
+        .and_then(|runtime| {
+            runtime.block_on(commands::execute(arguments.command, &settings, &printer))
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -146,7 +146,7 @@ impl ModelConfig {
             norm_epsilon: file.number(&key("attention.layer_norm_rms_epsilon"))? as f32,
             rope_base: file.number(&key("rope.freq_base")).unwrap_or(10_000.0),
             rope_dims: optional("rope.dimension_count", head_dim)?,
-            rope_factors: file.tensor("rope_freqs.weight").map(|info| file.read(info)),
+            rope_factors: rope_factors(file, head_dim)?,
             tied: file.tensor("output.weight").is_none(),
             architecture: architecture.clone(),
         };
@@ -171,7 +171,15 @@ impl ModelConfig {
         {
             return Err(EngineError::Unsupported("mixture-of-experts layers".into()));
         }
-        if !self.heads.is_multiple_of(self.kv_heads)
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        if !positive(self.rope_base) || !positive(f64::from(self.norm_epsilon)) {
+            return Err(EngineError::Gguf(format!(
+                "a rotary base of {} and a norm epsilon of {} make no sense",
+                self.rope_base, self.norm_epsilon
+            )));
+        }
+        if self.head_dim == 0
+            || !self.heads.is_multiple_of(self.kv_heads)
             || self.rope_dims > self.head_dim
             || !self.rope_dims.is_multiple_of(2)
         {
@@ -244,6 +252,20 @@ impl ModelConfig {
         };
         file.matrix(name, self.vocabulary, self.hidden)
     }
+}
+
+/// Llama 3's divisors, one for each pair of a head. Their number is checked before they are read,
+/// and once more when it is known how many dimensions are rotated.
+fn rope_factors(file: &GgufFile, head_dim: usize) -> Result<Option<Vec<f32>>, EngineError> {
+    let Some(info) = file.tensor("rope_freqs.weight") else {
+        return Ok(None);
+    };
+    if info.rows() != 1 || info.columns() > head_dim {
+        return Err(EngineError::Gguf(
+            "`rope_freqs.weight` has the wrong length".into(),
+        ));
+    }
+    Ok(Some(file.read(info)))
 }
 
 /// Cosines and sines of the rotary embedding: row `p` holds `rope_dims / 2` pairs for position `p`.

@@ -56,6 +56,11 @@ pub enum EngineError {
         /// The loss.
         loss: f64,
     },
+    /// The model computes infinities or NaN.
+    #[error(
+        "the model's logits are not finite numbers: its weights or the adapter are damaged; fetch the model again, or train with a lower `train.learning_rate`"
+    )]
+    NotNumbers,
     /// A checkpoint that cannot be used.
     #[error("unusable checkpoint: {0}")]
     Checkpoint(String),

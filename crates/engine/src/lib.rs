@@ -19,6 +19,7 @@ mod train;
 pub use chat::ChatTemplate;
 pub use config::{Linear, ModelConfig};
 pub use error::EngineError;
+pub use kernels::instruction_set;
 pub use lora::{Adapter, AdapterLayout};
 pub use model::Model;
 pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions};

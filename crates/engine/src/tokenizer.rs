@@ -45,7 +45,9 @@ impl Tokenizer {
             )));
         }
         let tokens = texts(file, "tokenizer.ggml.tokens")?;
-        let types = integers(file, "tokenizer.ggml.token_type", tokens.len())?;
+        let types = file
+            .integers("tokenizer.ggml.token_type", tokens.len())?
+            .unwrap_or_else(|| vec![1; tokens.len()]);
         let special: HashMap<String, u32> = (0u32..)
             .zip(tokens.iter().zip(&types))
             .filter(|(_, (_, kind))| matches!(**kind, CONTROL | USER_DEFINED))
@@ -119,11 +121,34 @@ impl Tokenizer {
         let encoding = tokenizer
             .encode_fast(text, false)
             .map_err(|e| EngineError::Tokenizer(e.to_string()))?;
+        self.check_spelling(text, encoding.get_ids())?;
         let bos = self.bos.filter(|_| bos);
         Ok(bos
             .into_iter()
             .chain(encoding.get_ids().iter().copied())
             .collect())
+    }
+
+    /// BPE drops silently what its vocabulary has no token for; a text must not lose anything.
+    fn check_spelling(&self, text: &str, tokens: &[u32]) -> Result<(), EngineError> {
+        let length = |token: &u32| match self.token_bytes(*token) {
+            [] => self.plain.id_to_token(*token).map_or(0, |t| t.len()),
+            bytes => bytes.len(),
+        };
+        if tokens.iter().map(length).sum::<usize>() == text.len() {
+            return Ok(());
+        }
+        let single = |c: &char| {
+            let encoding = self.plain.encode_fast(c.to_string(), false);
+            encoding.is_ok_and(|e| e.get_ids().iter().map(length).sum::<usize>() < c.len_utf8())
+        };
+        let culprit = text.chars().find(single).map_or_else(
+            || "a part of the text".to_owned(),
+            |c| format!("the character {c:?}"),
+        );
+        Err(EngineError::Tokenizer(format!(
+            "the model's vocabulary has no token for {culprit}; remove it from the text or use another model"
+        )))
     }
 
     /// The bytes a token stands for; empty for control tokens and unknown ids.
@@ -268,29 +293,10 @@ fn pre_tokenizer(name: &str) -> Result<PreTokenizerWrapper, EngineError> {
     })
 }
 
+/// Texts that must be there.
 fn texts<'a>(file: &'a GgufFile, key: &str) -> Result<Vec<&'a str>, EngineError> {
-    let array = file.value(key).and_then(Value::as_array);
-    let array = array.ok_or_else(|| EngineError::missing(key, "array"))?;
-    array
-        .iter()
-        .map(|v| {
-            v.as_text()
-                .ok_or_else(|| EngineError::Gguf(format!("`{key}` holds more than texts")))
-        })
-        .collect()
-}
-
-fn integers(file: &GgufFile, key: &str, length: usize) -> Result<Vec<u64>, EngineError> {
-    let Some(array) = file.value(key).and_then(Value::as_array) else {
-        return Ok(vec![1; length]);
-    };
-    let values: Vec<u64> = array.iter().filter_map(Value::as_u64).collect();
-    if values.len() != length {
-        return Err(EngineError::Gguf(format!(
-            "`{key}` does not have one integer for each token"
-        )));
-    }
-    Ok(values)
+    file.texts(key)?
+        .ok_or_else(|| EngineError::missing(key, "array"))
 }
 
 /// The GPT-2 alphabet: each byte as a printable character, inverted.

@@ -27,7 +27,7 @@ impl Run {
         versions.push((Version::base(false), "measuring the base, zero-shot"));
         if self.spec.student.warm_start {
             self.warm_start().await?;
-            versions.push((self.warm_started(false), "measuring the warm start"));
+            versions.push((Self::warm_started(false), "measuring the warm start"));
         }
         let mut measured = Vec::new();
         for (version, title) in versions {

@@ -29,13 +29,13 @@ impl Run {
     /// M_0: the base with its few-shot prompt, or the warm-started model.
     pub(crate) fn first_student(&self) -> Version {
         if self.spec.student.warm_start {
-            self.warm_started(self.spec.student.keep_few_shot)
+            Self::warm_started(self.spec.student.keep_few_shot)
         } else {
             Version::base(true)
         }
     }
 
-    pub(crate) fn warm_started(&self, few_shot: bool) -> Version {
+    pub(crate) fn warm_started(few_shot: bool) -> Version {
         let name = if few_shot {
             "warm-start/few-shot"
         } else {

@@ -91,7 +91,7 @@ impl Sampler for LocalSampler {
         asks: &[Ask],
         options: &SamplingOptions,
         run_seed: u64,
-        deliver: &Deliver,
+        deliver: &Deliver<'_>,
         stop: &AtomicBool,
     ) -> Result<(), StarError> {
         let mut requests = Vec::with_capacity(asks.len());

@@ -29,6 +29,7 @@ use crate::{StarError, statistics};
 impl Run {
     /// Runs the algorithm to its end, from wherever the journal stands.
     pub async fn star(&self) -> Result<RunStatus, StarError> {
+        self.check_inputs().await?;
         self.store.record_problems(&self.task.train).await?;
         self.store.record_problems(&self.task.evaluate).await?;
         let baseline = self.measure_baselines().await?;

@@ -47,7 +47,7 @@ impl Prompter {
 
     /// The question with the answer as a hint, after examples with hints (section 3.3).
     pub fn hinted(&self, problem: &Problem) -> Prompt {
-        self.render(problem, hint_of(problem, self.strength), true)
+        self.render(problem, hint_of(problem, self.strength).as_deref(), true)
     }
 
     /// A rationale as training text: what follows the prompt, before the end-of-text token.
@@ -77,7 +77,7 @@ impl Prompter {
         Some(self.format.hint.replace("{hint}", &hint))
     }
 
-    fn render(&self, problem: &Problem, hint: Option<String>, few_shot: bool) -> Prompt {
+    fn render(&self, problem: &Problem, hint: Option<&str>, few_shot: bool) -> Prompt {
         let examples = if few_shot {
             self.examples.as_slice()
         } else {
@@ -102,7 +102,7 @@ impl Prompter {
                     text += e.rationale.trim();
                     text += &self.format.separator;
                 }
-                text += &self.question(&problem.question, &problem.choices, gold, hint.as_deref());
+                text += &self.question(&problem.question, &problem.choices, gold, hint);
                 Prompt::Text(text)
             }
             PromptStyle::Chat => {
@@ -114,8 +114,7 @@ impl Prompter {
                     messages.push(Message::user(question));
                     messages.push(Message::assistant(e.rationale.trim()));
                 }
-                let question =
-                    self.body(&problem.question, &problem.choices, gold, hint.as_deref());
+                let question = self.body(&problem.question, &problem.choices, gold, hint);
                 messages.push(Message::user(question));
                 Prompt::Chat(messages)
             }
@@ -163,7 +162,9 @@ impl Prompter {
             text += "\nAnswer Choices:";
         }
         for choice in choices {
-            text += &format!("\n({}) {}", choice.label.to_lowercase(), choice.text);
+            for part in ["\n(", &choice.label.to_lowercase(), ") ", &choice.text] {
+                text += part;
+            }
             let right = gold.is_some_and(|g| is_choice(g, choice));
             if right && hint.is_some() && self.format.hint_place == HintPlace::OnChoice {
                 text += &self.format.hint;

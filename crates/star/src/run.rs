@@ -9,6 +9,7 @@ use autodidact_core::{Problem, ProblemId, RunSpec, SamplerId};
 use autodidact_engine::SamplingOptions;
 use autodidact_store::RunStore;
 use autodidact_tasks::Task;
+use serde::{Deserialize, Serialize};
 
 use crate::StarError;
 use crate::progress::Observer;
@@ -24,6 +25,7 @@ pub struct Run {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) prompter: Prompter,
+    inputs: Inputs,
     problems: HashMap<ProblemId, Problem>,
 }
 
@@ -54,11 +56,13 @@ impl Version {
 }
 
 impl Run {
-    /// Puts a run together and checks that spec, task and model fit.
+    /// Puts a run together and checks that spec, task and model fit. `model` identifies the model
+    /// file, by its SHA-256 sum.
     pub fn new(
         spec: RunSpec,
         task: Task,
         store: RunStore,
+        model: String,
         student: Arc<dyn Student>,
         observer: Arc<dyn Observer>,
         stop: Arc<AtomicBool>,
@@ -87,6 +91,7 @@ impl Run {
                 "two problems of the task have the same id".into(),
             ));
         }
+        let inputs = Inputs::new(&task, model)?;
         Ok(Self {
             spec,
             task,
@@ -95,6 +100,7 @@ impl Run {
             observer,
             stop,
             prompter,
+            inputs,
             problems,
         })
     }
@@ -172,18 +178,72 @@ impl Run {
             .collect()
     }
 
-    /// Sampling options for training problems.
+    /// Sampling options at a temperature.
     pub(crate) fn sampling_options(&self, temperature: f32) -> SamplingOptions {
-        let spec = &self.spec.sample;
-        SamplingOptions {
-            temperature,
-            top_k: spec.top_k as usize,
-            top_p: spec.top_p,
-            min_p: spec.min_p,
-            max_tokens: spec.max_tokens as usize,
-            stop: self.prompter.stops(),
-            batch: spec.batch as usize,
-        }
+        sampling_options(&self.spec, &self.prompter, temperature)
+    }
+
+    /// Refuses to go on with other problems or another model than the run was started with.
+    pub(crate) async fn check_inputs(&self) -> Result<(), StarError> {
+        let recorded: Option<Inputs> = self.store.stage(0, "inputs").await?;
+        let Some(recorded) = recorded else {
+            self.store.finish_stage(0, "inputs", &self.inputs).await?;
+            return Ok(());
+        };
+        let what = match (
+            recorded.task == self.inputs.task,
+            recorded.model == self.inputs.model,
+        ) {
+            (true, true) => return Ok(()),
+            (false, _) => "problems or examples",
+            (true, false) => "model file",
+        };
+        Err(StarError::Spec(format!(
+            "the {what} changed since the run was started; restore them, give `--new` to put the run aside and start afresh, or `--name` to start another beside it"
+        )))
+    }
+}
+
+/// Fingerprints of what a run learns from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Inputs {
+    task: String,
+    model: String,
+}
+
+impl Inputs {
+    fn new(task: &Task, model: String) -> Result<Self, StarError> {
+        let content = (
+            &task.train,
+            &task.evaluate,
+            &task.examples,
+            &task.format,
+            task.verify,
+        );
+        let json = serde_json::to_vec(&content)
+            .map_err(|e| StarError::Spec(format!("the task cannot be written down: {e}")))?;
+        Ok(Self {
+            task: blake3::hash(&json).to_hex().to_string(),
+            model,
+        })
+    }
+}
+
+/// Sampling options of a spec at a temperature.
+pub(crate) fn sampling_options(
+    spec: &RunSpec,
+    prompter: &Prompter,
+    temperature: f32,
+) -> SamplingOptions {
+    let sample = &spec.sample;
+    SamplingOptions {
+        temperature,
+        top_k: sample.top_k as usize,
+        top_p: sample.top_p,
+        min_p: sample.min_p,
+        max_tokens: sample.max_tokens as usize,
+        stop: prompter.stops(),
+        batch: sample.batch as usize,
     }
 }
 

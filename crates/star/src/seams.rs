@@ -19,7 +19,7 @@ pub struct Ask {
 }
 
 /// What comes out of sampling, one by one, from any thread.
-pub type Deliver = dyn Fn(Sample) + Send + Sync;
+pub type Deliver<'a> = dyn Fn(Sample) + Send + Sync + 'a;
 
 /// A model that answers.
 pub trait Sampler: Send + Sync {
@@ -30,7 +30,7 @@ pub trait Sampler: Send + Sync {
         asks: &[Ask],
         options: &SamplingOptions,
         run_seed: u64,
-        deliver: &Deliver,
+        deliver: &Deliver<'_>,
         stop: &AtomicBool,
     ) -> Result<(), StarError>;
 }

@@ -82,7 +82,7 @@ pub fn builtin_names() -> &'static [(&'static str, &'static str)] {
         ),
         (
             "word-problems",
-            "everyday stories; level 1 = two steps, 2 = larger numbers, 3 = three steps",
+            "everyday stories; levels 1 to 3 = two steps with larger numbers each, 4 = three steps",
         ),
         (
             "counting",

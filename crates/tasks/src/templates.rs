@@ -26,7 +26,7 @@ const fn template(
     }
 }
 
-/// Two steps: levels 1 and 2.
+/// Two steps: levels 1 to 3.
 pub(crate) static TWO_STEPS: [Template; 30] = [
     template(
         "buy-give",
@@ -210,7 +210,7 @@ pub(crate) static TWO_STEPS: [Template; 30] = [
     ),
 ];
 
-/// Three steps: level 3.
+/// Three steps: level 4.
 pub(crate) static THREE_STEPS: [Template; 8] = [
     template(
         "boxes-loose-give",

@@ -31,6 +31,14 @@ struct Numbers {
     largest: i64,
 }
 
+const TINY: Numbers = Numbers {
+    amount: (2, 12),
+    factor: (2, 6),
+    dividend: (4, 36),
+    total: (8, 40),
+    largest: 50,
+};
+
 const SMALL: Numbers = Numbers {
     amount: (2, 20),
     factor: (2, 9),
@@ -60,7 +68,7 @@ impl Generator for WordProblems {
     }
 
     fn highest_level(&self) -> u32 {
-        3
+        4
     }
 
     fn templates(&self, level: u32) -> usize {
@@ -69,7 +77,11 @@ impl Generator for WordProblems {
 
     fn draw(&self, level: u32, template: usize, random: &mut Random) -> Option<Drawn> {
         let template = &templates(level)[template];
-        let range = if level == 2 { &LARGE } else { &SMALL };
+        let range = match level {
+            1 => &TINY,
+            3 => &LARGE,
+            _ => &SMALL,
+        };
         let plan = plan(template.plan)?;
         let numbers = (0..ATTEMPTS).find_map(|_| draw_numbers(&plan, range, random))?;
         let cast = Cast::draw(random);
@@ -89,7 +101,7 @@ impl Generator for WordProblems {
 }
 
 fn templates(level: u32) -> &'static [Template] {
-    if level == 3 { &THREE_STEPS } else { &TWO_STEPS }
+    if level == 4 { &THREE_STEPS } else { &TWO_STEPS }
 }
 
 fn plan(text: &str) -> Option<Vec<Step>> {
@@ -168,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_template_can_be_drawn_at_its_levels() {
-        for level in 1..=3 {
+        for level in 1..=4 {
             for template in 0..WordProblems.templates(level) {
                 let mut random = Random::new(9, "");
                 let drawn = (0..20).find_map(|_| WordProblems.draw(level, template, &mut random));
@@ -181,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_first_six_templates_cover_all_operations() {
-        for level in 1..=3 {
+        for level in 1..=4 {
             let plans: Vec<&str> = templates(level).iter().take(6).map(|t| t.plan).collect();
             for operator in ['+', '-', '*', '/'] {
                 assert!(
@@ -196,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_level_has_thousands_of_different_problems() {
-        for level in 1..=3 {
+        for level in 1..=4 {
             let mut random = Random::new(1, "");
             let mut canonical = HashSet::new();
             for i in 0..20_000 {

@@ -1,8 +1,11 @@
 //! Reading numbers and strings out of bytes that nobody has checked yet.
 
-use super::value::Value;
+use super::value::{Array, Value};
 use crate::EngineError;
 
+/// The value types of the format that are told apart here.
+pub(super) const TEXT: u32 = 8;
+const ARRAY: u32 = 9;
 /// Arrays may nest; real files nest one level.
 const DEEPEST_ARRAY: u32 = 4;
 
@@ -69,10 +72,10 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    pub(super) fn string(&mut self, what: &str) -> Result<String, EngineError> {
+    pub(super) fn text(&mut self, what: &str) -> Result<&'a str, EngineError> {
         let length = self.count(1, what)?;
         let bytes = self.take(length, what)?;
-        String::from_utf8(bytes.to_vec())
+        std::str::from_utf8(bytes)
             .map_err(|_| EngineError::Gguf(format!("{what} is not valid UTF-8")))
     }
 
@@ -81,7 +84,13 @@ impl<'a> Cursor<'a> {
         self.value_of(kind, key, 0)
     }
 
-    fn value_of(&mut self, kind: u32, key: &str, depth: u32) -> Result<Value, EngineError> {
+    /// A value whose type is known already, as elements of arrays are.
+    pub(super) fn value_of(
+        &mut self,
+        kind: u32,
+        key: &str,
+        depth: u32,
+    ) -> Result<Value, EngineError> {
         Ok(match kind {
             0 => Value::Unsigned(u64::from(self.array::<1>(key)?[0])),
             1 => Value::Signed(i64::from(i8::from_le_bytes(self.array(key)?))),
@@ -97,8 +106,8 @@ impl<'a> Cursor<'a> {
                     return Err(EngineError::Gguf(format!("`{key}` is the boolean {other}")));
                 }
             },
-            8 => Value::Text(self.string(key)?),
-            9 => self.array_value(key, depth)?,
+            TEXT => Value::Text(self.text(key)?.to_owned()),
+            ARRAY => Value::Array(self.array_value(key, depth)?),
             10 => Value::Unsigned(self.u64(key)?),
             11 => Value::Signed(i64::from_le_bytes(self.array(key)?)),
             12 => Value::Float(f64::from_le_bytes(self.array(key)?)),
@@ -110,7 +119,8 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn array_value(&mut self, key: &str, depth: u32) -> Result<Value, EngineError> {
+    /// Walks an array, checking every element and keeping none.
+    fn array_value(&mut self, key: &str, depth: u32) -> Result<Array, EngineError> {
         if depth >= DEEPEST_ARRAY {
             return Err(EngineError::Gguf(format!(
                 "`{key}` nests arrays deeper than {DEEPEST_ARRAY}"
@@ -121,16 +131,22 @@ impl<'a> Cursor<'a> {
             0 | 1 | 7 => 1,
             2 | 3 => 2,
             4..=6 => 4,
-            8 | 10..=12 => 8,
+            TEXT | 10..=12 => 8,
             _ => 12,
         };
         let count = self.count(smallest, key)?;
-        // A value takes more memory than its bytes in the file, so it grows as it is read instead
-        // of being reserved by a number the file chose.
-        let mut values = Vec::new();
+        let start = self.position;
         for _ in 0..count {
-            values.push(self.value_of(kind, key, depth + 1)?);
+            match kind {
+                TEXT => {
+                    self.text(key)?;
+                }
+                _ => {
+                    self.value_of(kind, key, depth + 1)?;
+                }
+            }
         }
-        Ok(Value::Array(values))
+        let bytes = start..self.position;
+        Ok(Array { kind, count, bytes })
     }
 }

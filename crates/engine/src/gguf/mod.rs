@@ -1,6 +1,7 @@
 //! GGUF v3: reading models, writing adapters.
 
 mod cursor;
+mod infos;
 mod quant;
 mod reader;
 mod tensor;
@@ -9,7 +10,7 @@ mod writer;
 
 pub use reader::GgufFile;
 pub use tensor::{TensorInfo, TensorType};
-pub use value::Value;
+pub use value::{Array, Value};
 pub use writer::GgufWriter;
 
 pub(crate) use quant::dequantize;

@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, TEXT};
 use super::dequantize;
-use super::tensor::{TensorInfo, TensorType, byte_length};
+use super::infos::read_tensors;
+use super::tensor::TensorInfo;
 use super::value::Value;
 use crate::EngineError;
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-const DEFAULT_ALIGNMENT: usize = 32;
-/// The format allows four dimensions.
-const MOST_DIMS: usize = 4;
 
 /// The bytes of a file: mapped from disk, or held in memory.
 enum Bytes {
@@ -81,6 +79,11 @@ impl GgufFile {
             ));
         }
         let version = cursor.u32("the version")?;
+        if version == VERSION.swap_bytes() {
+            return Err(EngineError::Gguf(
+                "it is big-endian and only little-endian files are read; convert it with gguf-convert-endian".into(),
+            ));
+        }
         if version != VERSION {
             return Err(EngineError::Gguf(format!(
                 "version {version} is not supported, only {VERSION} (little-endian); convert the model with a current llama.cpp"
@@ -91,7 +94,7 @@ impl GgufFile {
         let metadata_count = cursor.count(13, "the metadata count")?;
         let mut metadata = HashMap::new();
         for _ in 0..metadata_count {
-            let key = cursor.string("a metadata key")?;
+            let key = cursor.text("a metadata key")?.to_owned();
             let value = cursor.value(&key)?;
             if metadata.insert(key.clone(), value).is_some() {
                 return Err(EngineError::Gguf(format!(
@@ -140,6 +143,46 @@ impl GgufFile {
             .ok_or_else(|| EngineError::missing(key, "number"))
     }
 
+    /// The texts of an array, if the metadata has one of that name.
+    pub fn texts(&self, key: &str) -> Result<Option<Vec<&str>>, EngineError> {
+        let Some(array) = self.value(key).and_then(Value::as_array) else {
+            return Ok(None);
+        };
+        if array.kind != TEXT {
+            return Err(EngineError::Gguf(format!("`{key}` does not hold texts")));
+        }
+        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let texts = (0..array.count).map(|_| cursor.text(key));
+        texts.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The integers of an array that must have `length` of them, if the metadata has one of that
+    /// name.
+    pub fn integers(&self, key: &str, length: usize) -> Result<Option<Vec<u64>>, EngineError> {
+        let Some(array) = self.value(key).and_then(Value::as_array) else {
+            return Ok(None);
+        };
+        if array.count != length {
+            return Err(EngineError::Gguf(format!(
+                "`{key}` has {} elements instead of {length}",
+                array.count
+            )));
+        }
+        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let integers = (0..length).map(|_| {
+            let value = cursor.value_of(array.kind, key, 1)?;
+            value
+                .as_u64()
+                .ok_or_else(|| EngineError::Gguf(format!("`{key}` holds more than integers")))
+        });
+        integers.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Number of tensors.
+    pub fn tensor_count(&self) -> usize {
+        self.tensors.len()
+    }
+
     /// A tensor's description, if the file has it.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
@@ -178,81 +221,4 @@ impl GgufFile {
         self.read_rows(info, 0, info.rows(), &mut out);
         out
     }
-}
-
-fn read_tensors(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-    metadata: &HashMap<String, Value>,
-    file_length: usize,
-) -> Result<HashMap<String, TensorInfo>, EngineError> {
-    let alignment = match metadata.get("general.alignment") {
-        None => DEFAULT_ALIGNMENT,
-        Some(value) => value
-            .as_u64()
-            .filter(|n| n.is_power_of_two() && (8..=1 << 20).contains(n))
-            .ok_or_else(|| EngineError::Gguf(format!("`general.alignment` is {value:?}")))?
-            as usize,
-    };
-    let mut infos = Vec::new();
-    for _ in 0..count {
-        infos.push(read_tensor_info(cursor, alignment)?);
-    }
-    let data_start = cursor.position().next_multiple_of(alignment);
-    let mut tensors = HashMap::new();
-    for mut info in infos {
-        let end = data_start
-            .checked_add(info.start)
-            .and_then(|start| start.checked_add(info.length))
-            .filter(|end| *end <= file_length)
-            .ok_or_else(|| {
-                EngineError::Gguf(format!(
-                    "tensor `{}` ends past the end of the file: it is truncated or damaged; fetch it again",
-                    info.name
-                ))
-            })?;
-        info.start = end - info.length;
-        if let Some(twice) = tensors.insert(info.name.clone(), info) {
-            return Err(EngineError::Gguf(format!(
-                "tensor `{}` appears twice",
-                twice.name
-            )));
-        }
-    }
-    Ok(tensors)
-}
-
-/// One tensor info; `start` is still relative to the data section.
-fn read_tensor_info(cursor: &mut Cursor<'_>, alignment: usize) -> Result<TensorInfo, EngineError> {
-    let name = cursor.string("a tensor name")?;
-    let dim_count = cursor.u32(&name)? as usize;
-    if dim_count > MOST_DIMS {
-        return Err(EngineError::Gguf(format!(
-            "tensor `{name}` has {dim_count} dimensions"
-        )));
-    }
-    let mut dims = Vec::new();
-    for _ in 0..dim_count {
-        let dim = usize::try_from(cursor.u64(&name)?)
-            .map_err(|_| EngineError::Gguf(format!("tensor `{name}` has an impossible shape")))?;
-        dims.push(dim);
-    }
-    let tensor_type = TensorType::from_id(cursor.u32(&name)?, &name)?;
-    let offset = cursor.u64(&name)?;
-    let start = usize::try_from(offset)
-        .ok()
-        .filter(|start| start % alignment == 0)
-        .ok_or_else(|| {
-            EngineError::Gguf(format!(
-                "tensor `{name}` starts at the unaligned offset {offset}"
-            ))
-        })?;
-    let length = byte_length(&name, &dims, tensor_type)?;
-    Ok(TensorInfo {
-        name,
-        dims,
-        tensor_type,
-        start,
-        length,
-    })
 }

@@ -1,5 +1,7 @@
 //! Metadata values.
 
+use std::ops::Range;
+
 /// A metadata value. Integer widths are folded together, since writers disagree about them
 /// (llama.cpp writes u32 where the format text says u64).
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +17,19 @@ pub enum Value {
     /// UTF-8.
     Text(String),
     /// Elements of one type.
-    Array(Vec<Value>),
+    Array(Array),
+}
+
+/// An array that was checked and stays in the file: vocabularies are its largest part, and one
+/// byte of an array of booleans would otherwise become a whole [`Value`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Array {
+    /// Value type of the elements, as the format numbers them.
+    pub(super) kind: u32,
+    /// Number of elements.
+    pub(super) count: usize,
+    /// Where the elements are in the file.
+    pub(super) bytes: Range<usize>,
 }
 
 impl Value {
@@ -54,10 +68,10 @@ impl Value {
         }
     }
 
-    /// The elements of an array.
-    pub fn as_array(&self) -> Option<&[Value]> {
+    /// The array.
+    pub fn as_array(&self) -> Option<&Array> {
         match self {
-            Self::Array(values) => Some(values),
+            Self::Array(array) => Some(array),
             _ => None,
         }
     }

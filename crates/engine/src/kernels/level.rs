@@ -60,3 +60,12 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
+
+/// The instructions this engine uses on this processor: `avx512`, `avx2` or `scalar`.
+pub fn instruction_set() -> &'static str {
+    match Level::detect() {
+        Level::Avx512 => "avx512",
+        Level::Avx2 => "avx2",
+        Level::Scalar => "scalar",
+    }
+}

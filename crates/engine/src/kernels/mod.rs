@@ -11,6 +11,7 @@ mod panel;
 mod vector;
 
 pub(crate) use gemm::{View, gemm};
+pub use level::instruction_set;
 pub(crate) use level::{Level, dispatch};
 pub(crate) use matmul::{PackedRows, Panels, multiply};
 pub(crate) use panel::PANEL;

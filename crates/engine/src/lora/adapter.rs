@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::kernels::{View, gemm};
-use crate::{Linear, ModelConfig};
+use crate::{EngineError, Linear, ModelConfig};
 
 /// Where each matrix lies in the flat vector of an adapter's parameters. Gradients and optimizer
 /// moments use the same layout.
@@ -101,6 +101,17 @@ impl Adapter {
             }
         }
         Self { layout, values }
+    }
+
+    /// Refuses an adapter of another model's shape.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), EngineError> {
+        let fitting = AdapterLayout::new(config, self.layout.rank, self.layout.alpha);
+        if self.layout == fitting && self.values.len() == fitting.parameters() {
+            return Ok(());
+        }
+        Err(EngineError::Input(
+            "the adapter was made for a model of another shape; use it with its own base".into(),
+        ))
     }
 
     /// Adds `scale * B A` to a row-major `[outputs, inputs]` weight.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Adapter, AdapterLayout};
-use crate::gguf::{GgufFile, GgufWriter};
+use crate::gguf::{GgufFile, GgufWriter, TensorInfo};
 use crate::{EngineError, Linear, ModelConfig};
 
 impl Adapter {
@@ -40,31 +40,57 @@ impl Adapter {
             path: path.to_owned(),
             problem,
         };
-        let file = GgufFile::open(path)?;
+        // Below, an error about the file is an error about the adapter, with its path.
+        let named = |error: EngineError| match error {
+            EngineError::Gguf(problem) => bad(problem),
+            other => other,
+        };
+        let file = GgufFile::open(path).map_err(named)?;
         if file.text("adapter.type").ok() != Some("lora") {
-            return Err(bad("not a LoRA adapter".into()));
+            return Err(bad(
+                "the GGUF file is not a LoRA adapter; is it a model?".into()
+            ));
         }
-        if file.text("general.architecture")? != config.architecture {
+        let architecture = file.text("general.architecture").map_err(named)?;
+        if architecture != config.architecture {
             return Err(bad(format!(
-                "made for another architecture than {}",
+                "made for the architecture `{architecture}`, and the model is `{}`",
                 config.architecture
             )));
         }
-        let alpha = file.number("adapter.lora.alpha")? as f32;
-        let rank = file
-            .tensor(&tensor_name(0, Linear::Query, 'a'))
-            .map(crate::gguf::TensorInfo::rows)
-            .ok_or_else(|| bad("it does not adapt the first query layer".into()))?;
+        let alpha = file.number("adapter.lora.alpha").map_err(named)? as f32;
+        let pairs = pairs(&file, config).map_err(named)?;
+        let Some(first) = pairs.first() else {
+            return Err(bad("it adapts no linear layer of this model".into()));
+        };
+        if 2 * pairs.len() != file.tensor_count() {
+            return Err(bad(format!(
+                "it holds {} tensors of which {} belong to this model's linear layers",
+                file.tensor_count(),
+                2 * pairs.len()
+            )));
+        }
+        let rank = first.a.rows();
+        if let Some(other) = pairs.iter().find(|p| p.a.rows() != rank) {
+            return Err(bad(format!(
+                "`{}` has rank {} and `{}` rank {rank}; one rank for all is supported",
+                other.a.name,
+                other.a.rows(),
+                first.a.name
+            )));
+        }
+        check_rank_and_alpha(rank, alpha, config).map_err(bad)?;
         let layout = AdapterLayout::new(config, rank, alpha);
         let mut values = vec![0.0; layout.parameters()];
-        for layer in 0..layout.layers() {
-            for linear in Linear::ALL {
-                let (outputs, inputs) = layout.shape(linear);
-                let a = file.matrix(&tensor_name(layer, linear, 'a'), rank, inputs)?;
-                let b = file.matrix(&tensor_name(layer, linear, 'b'), outputs, rank)?;
-                values[layout.a(layer, linear)].copy_from_slice(&file.read(a));
-                values[layout.b(layer, linear)].copy_from_slice(&file.read(b));
-            }
+        for Pair {
+            layer,
+            linear,
+            a,
+            b,
+        } in pairs
+        {
+            values[layout.a(layer, linear)].copy_from_slice(&file.read(a));
+            values[layout.b(layer, linear)].copy_from_slice(&file.read(b));
         }
         if values.iter().any(|v| !v.is_finite()) {
             return Err(bad("it holds values that are not finite".into()));
@@ -80,6 +106,57 @@ impl Adapter {
             Self::from_gguf(path, config)
         }
     }
+}
+
+/// The two tensors of one linear layer, of the right shapes for each other and for the layer.
+struct Pair<'a> {
+    layer: usize,
+    linear: Linear,
+    a: &'a TensorInfo,
+    b: &'a TensorInfo,
+}
+
+/// The layers a file adapts. Nothing is read yet, so that no memory is taken for an adapter that
+/// does not fit. A layer that is not adapted has neither tensor.
+fn pairs<'a>(file: &'a GgufFile, config: &ModelConfig) -> Result<Vec<Pair<'a>>, EngineError> {
+    let mut pairs = Vec::new();
+    for layer in 0..config.layers {
+        for linear in Linear::ALL {
+            let (outputs, inputs) = config.shape(linear);
+            let [a, b] = ['a', 'b'].map(|half| tensor_name(layer, linear, half));
+            let Some(rank) = file.tensor(&a).or(file.tensor(&b)).map(|half| {
+                if half.name == a {
+                    half.rows()
+                } else {
+                    half.columns()
+                }
+            }) else {
+                continue;
+            };
+            pairs.push(Pair {
+                layer,
+                linear,
+                a: file.matrix(&a, rank, inputs)?,
+                b: file.matrix(&b, outputs, rank)?,
+            });
+        }
+    }
+    Ok(pairs)
+}
+
+/// Refuses ranks and scales that no training leaves behind.
+pub(super) fn check_rank_and_alpha(
+    rank: usize,
+    alpha: f32,
+    config: &ModelConfig,
+) -> Result<(), String> {
+    if rank == 0 || rank > config.hidden.max(64) {
+        return Err(format!("rank {rank} makes no sense for this model"));
+    }
+    if !alpha.is_finite() {
+        return Err(format!("alpha is {alpha}"));
+    }
+    Ok(())
 }
 
 fn tensor_name(layer: usize, linear: Linear, half: char) -> String {

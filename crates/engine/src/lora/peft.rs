@@ -10,6 +10,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::gguf::check_rank_and_alpha;
 use super::{Adapter, AdapterLayout};
 use crate::{EngineError, Linear, ModelConfig};
 
@@ -131,12 +132,7 @@ impl Adapter {
                 "`rank_pattern` and `alpha_pattern` are not supported".into()
             ));
         }
-        if peft.r == 0 || peft.r > config.hidden.max(64) {
-            return Err(bad(format!(
-                "rank {} makes no sense for this model",
-                peft.r
-            )));
-        }
+        check_rank_and_alpha(peft.r, peft.lora_alpha, config).map_err(bad)?;
         let weights = read("adapter_model.safetensors")?;
         let tensors = SafeTensors::deserialize(&weights).map_err(|e| bad(e.to_string()))?;
         let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha);
@@ -160,7 +156,7 @@ impl Adapter {
                 known += 2;
             }
         }
-        if known != tensors.len() {
+        if known == 0 || known != tensors.len() {
             return Err(bad(format!(
                 "it holds {} tensors of which {known} belong to this model's linear layers",
                 tensors.len()

@@ -136,14 +136,14 @@ impl Lane<'_> {
         let mut ended = Vec::new();
         for sequence in std::mem::take(&mut self.sequences) {
             if let Some(line) = lines.next() {
-                self.extend(sequence, line, &mut ended);
+                self.extend(sequence, line, &mut ended)?;
             }
         }
         for (prefill, line) in completed.iter().zip(lines) {
             for (index, seed) in self.work.requests[prefill.request].seeds.iter().enumerate() {
                 let own = self.cache.open(prefill.done);
                 let sequence = Sequence::new(prefill.request, index, *seed, prefill.segment, own);
-                self.extend(sequence, line, &mut ended);
+                self.extend(sequence, line, &mut ended)?;
             }
         }
         self.scratch = scratch;
@@ -222,7 +222,7 @@ impl Lane<'_> {
         mut sequence: Sequence,
         logits: &[f32],
         ended: &mut Vec<(Sequence, Finished)>,
-    ) {
+    ) -> Result<(), EngineError> {
         let model = self.work.network.model;
         let logits = &logits[..model.config.vocabulary];
         let choice = choose(
@@ -231,11 +231,15 @@ impl Lane<'_> {
             &mut sequence.random,
             &mut self.choice,
         );
+        if !choice.logprob.is_finite() {
+            return Err(EngineError::NotNumbers);
+        }
         self.stats.generated_tokens += 1;
         match sequence.push(choice, model.tokenizer(), self.work.options) {
             Some(finished) => ended.push((sequence, finished)),
             None => self.sequences.push(sequence),
         }
+        Ok(())
     }
 
     /// Frees what ended sequences alone have used, and delivers their samples.

@@ -154,7 +154,7 @@ impl Sampler {
             if request.prompt.is_empty() {
                 return Err(EngineError::Input(format!("prompt {i} is empty")));
             }
-            let needed = request.prompt.len() + options.max_tokens;
+            let needed = request.prompt.len().saturating_add(options.max_tokens);
             if needed > config.context {
                 return Err(EngineError::Input(format!(
                     "prompt {i} has {} tokens and up to {} are to be generated, but the model's context holds {}; use fewer few-shot examples or lower `max_tokens`",
@@ -173,6 +173,13 @@ impl Sampler {
                     config.vocabulary
                 )));
             }
+        }
+        let temperature = options.temperature;
+        let usable = temperature.is_finite() && (1.0 / temperature).is_finite();
+        if temperature < 0.0 || !(usable || temperature == 0.0) {
+            return Err(EngineError::Input(format!(
+                "the temperature {temperature} is neither 0 nor a usable positive number"
+            )));
         }
         if options.max_tokens == 0 || options.batch == 0 {
             return Err(EngineError::Input(

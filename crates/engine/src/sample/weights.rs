@@ -31,6 +31,9 @@ impl Weights {
         adapter: Option<&Adapter>,
         threads: usize,
     ) -> Result<Self, EngineError> {
+        if let Some(adapter) = adapter {
+            adapter.check(&model.config)?;
+        }
         let layers = model.config.layers;
         let head = || pack_head(model);
         let mut packed: Vec<Option<LayerWeights>> = (0..layers).map(|_| None).collect();

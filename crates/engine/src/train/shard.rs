@@ -3,12 +3,9 @@
 use super::attention::{self, AttentionBuffers, HeadLayout};
 use super::batch::Shard;
 use super::head::{HeadBuffers, loss_and_gradient};
-use super::weights::{Frozen, load};
+use super::weights::{Frozen, Group, Merged, load};
 use crate::kernels::{View, gemm, rms_norm, rms_norm_backward, silu_gate, silu_gate_backward};
 use crate::{Adapter, EngineError, Linear, Model};
-
-const ATTENTION_INPUTS: [Linear; 3] = [Linear::Query, Linear::Key, Linear::Value];
-const FEED_FORWARD_INPUTS: [Linear; 2] = [Linear::Gate, Linear::Up];
 
 /// What a block's forward pass keeps for its backward pass; `[tokens][...]` each.
 #[derive(Debug, Default)]
@@ -46,6 +43,7 @@ pub(super) struct Network<'a> {
     pub(super) model: &'a Model,
     pub(super) frozen: &'a Frozen,
     pub(super) adapter: &'a Adapter,
+    pub(super) merged: Option<&'a Merged>,
 }
 
 impl Network<'_> {
@@ -99,6 +97,21 @@ impl Network<'_> {
         Ok(loss)
     }
 
+    /// The weights of a group of linear layers, the adapter merged in: those of this step, or made
+    /// in `buffer`.
+    fn weight<'w>(
+        &'w self,
+        layer: usize,
+        group: Group,
+        buffer: &'w mut Vec<f32>,
+    ) -> Result<&'w [f32], EngineError> {
+        if let Some(merged) = self.merged {
+            return Ok(merged.get(layer, group));
+        }
+        load(self.model, self.adapter, layer, group, buffer)?;
+        Ok(buffer)
+    }
+
     /// `stream += output(attention(norm(stream)))`.
     fn attention_forward(
         &self,
@@ -117,15 +130,9 @@ impl Network<'_> {
             &mut w.normed,
             &mut block.attention_scales,
         );
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &ATTENTION_INPUTS,
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::AttentionInputs, &mut w.weight)?;
         block.product.resize(tokens * layout.width, 0.0);
-        let weight = View::new(&w.weight, layout.width, hidden, hidden);
+        let weight = View::new(weight, layout.width, hidden, hidden);
         let input = View::new(&w.normed, tokens, hidden, hidden);
         gemm(
             &mut block.product,
@@ -146,15 +153,9 @@ impl Network<'_> {
             attention::forward(layout, product, out, &mut w.attention);
             first += length;
         }
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &[Linear::Output],
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::Output, &mut w.weight)?;
         let queries = layout.queries();
-        let weight = View::new(&w.weight, hidden, queries, queries);
+        let weight = View::new(weight, hidden, queries, queries);
         let input = View::new(&block.attended, tokens, queries, queries);
         gemm(&mut w.stream, hidden, input, weight.transposed(), 1.0, true);
         Ok(())
@@ -178,15 +179,9 @@ impl Network<'_> {
             &mut w.normed,
             &mut block.feed_forward_scales,
         );
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &FEED_FORWARD_INPUTS,
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::FeedForwardInputs, &mut w.weight)?;
         block.gate_up.resize(tokens * 2 * width, 0.0);
-        let weight = View::new(&w.weight, 2 * width, hidden, hidden);
+        let weight = View::new(weight, 2 * width, hidden, hidden);
         let input = View::new(&w.normed, tokens, hidden, hidden);
         gemm(
             &mut block.gate_up,
@@ -197,14 +192,8 @@ impl Network<'_> {
             false,
         );
         activate(&block.gate_up, width, &mut w.activated);
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &[Linear::Down],
-            &mut w.weight,
-        )?;
-        let weight = View::new(&w.weight, hidden, width, width);
+        let weight = self.weight(layer, Group::Down, &mut w.weight)?;
+        let weight = View::new(weight, hidden, width, width);
         let input = View::new(&w.activated, tokens, width, width);
         gemm(&mut w.stream, hidden, input, weight.transposed(), 1.0, true);
         Ok(())
@@ -232,15 +221,9 @@ impl Network<'_> {
             &mut w.low_rank,
             gradient,
         );
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &[Linear::Down],
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::Down, &mut w.weight)?;
         w.d_activated.resize(tokens * width, 0.0);
-        let weight = View::new(&w.weight, hidden, width, width);
+        let weight = View::new(weight, hidden, width, width);
         gemm(&mut w.d_activated, width, d_stream, weight, 1.0, false);
         let rows = block.gate_up.chunks_exact_mut(2 * width);
         for (row, d) in rows.zip(w.d_activated.chunks_exact(width)) {
@@ -255,20 +238,19 @@ impl Network<'_> {
             &mut w.normed,
         );
         let input = View::new(&w.normed, tokens, hidden, hidden);
-        for (i, linear) in FEED_FORWARD_INPUTS.into_iter().enumerate() {
+        for (i, linear) in Group::FeedForwardInputs
+            .linears()
+            .iter()
+            .copied()
+            .enumerate()
+        {
             let d = View::new(&block.gate_up[i * width..], tokens, width, 2 * width);
             self.adapter_gradient(layer, linear, input, d, &mut w.low_rank, gradient);
         }
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &FEED_FORWARD_INPUTS,
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::FeedForwardInputs, &mut w.weight)?;
         w.d_normed.resize(tokens * hidden, 0.0);
         let d = View::new(&block.gate_up, tokens, 2 * width, 2 * width);
-        let weight = View::new(&w.weight, 2 * width, hidden, hidden);
+        let weight = View::new(weight, 2 * width, hidden, hidden);
         gemm(&mut w.d_normed, hidden, d, weight, 1.0, false);
         norm_backward(&block.middle, norm, &block.feed_forward_scales, w);
         Ok(())
@@ -296,15 +278,9 @@ impl Network<'_> {
             &mut w.low_rank,
             gradient,
         );
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &[Linear::Output],
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::Output, &mut w.weight)?;
         w.d_activated.resize(tokens * queries, 0.0);
-        let weight = View::new(&w.weight, hidden, queries, queries);
+        let weight = View::new(weight, hidden, queries, queries);
         gemm(&mut w.d_activated, queries, d_stream, weight, 1.0, false);
         w.d_product.clear();
         w.d_product.resize(tokens * layout.width, 0.0);
@@ -322,7 +298,7 @@ impl Network<'_> {
         norm_again(&block.input, norm, &block.attention_scales, &mut w.normed);
         let input = View::new(&w.normed, tokens, hidden, hidden);
         let mut at = 0;
-        for linear in ATTENTION_INPUTS {
+        for linear in Group::AttentionInputs.linears().iter().copied() {
             let outputs = config.shape(linear).0;
             let d = View::new(&w.d_product[at..], tokens, outputs, layout.width);
             self.adapter_gradient(layer, linear, input, d, &mut w.low_rank, gradient);
@@ -331,16 +307,10 @@ impl Network<'_> {
         if layer == 0 {
             return Ok(()); // nothing below it learns
         }
-        load(
-            self.model,
-            self.adapter,
-            layer,
-            &ATTENTION_INPUTS,
-            &mut w.weight,
-        )?;
+        let weight = self.weight(layer, Group::AttentionInputs, &mut w.weight)?;
         w.d_normed.resize(tokens * hidden, 0.0);
         let d = View::new(&w.d_product, tokens, layout.width, layout.width);
-        let weight = View::new(&w.weight, layout.width, hidden, hidden);
+        let weight = View::new(weight, layout.width, hidden, hidden);
         gemm(&mut w.d_normed, hidden, d, weight, 1.0, false);
         norm_backward(&block.input, norm, &block.attention_scales, w);
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::batch::{Shard, deal, examples_of_step};
 use super::optimizer::{Moments, adamw, clip};
 use super::shard::{Network, Workspace};
-use super::weights::Frozen;
+use super::weights::{Frozen, Merged};
 use super::{Checkpoint, StepReport, TrainerOptions, TrainingExample};
 use crate::kernels::add_assign;
 use crate::{Adapter, AdapterLayout, EngineError, Model};
@@ -15,6 +15,7 @@ use crate::{Adapter, AdapterLayout, EngineError, Model};
 pub struct Trainer {
     model: Arc<Model>,
     frozen: Frozen,
+    merged: Option<Merged>,
     examples: Vec<TrainingExample>,
     options: TrainerOptions,
     adapter: Adapter,
@@ -50,6 +51,7 @@ impl Trainer {
         let threads = options.threads.max(1);
         Ok(Self {
             frozen: Frozen::new(&model, longest)?,
+            merged: Merged::new(&model.config),
             adapter: Adapter::new(layout, options.seed),
             moments: Moments::new(parameters),
             step: 0,
@@ -69,6 +71,7 @@ impl Trainer {
                 "the adapter's rank, alpha or shape differs from what is trained".into(),
             ));
         }
+        adapter.check(&self.model.config)?;
         self.adapter = adapter;
         Ok(())
     }
@@ -79,6 +82,13 @@ impl Trainer {
             return Err(EngineError::Checkpoint(
                 "it belongs to another training".into(),
             ));
+        }
+        let parameters = self.adapter.values.len();
+        let Moments { first, second } = &checkpoint.moments;
+        if [&checkpoint.values, first, second].map(Vec::len) != [parameters; 3] {
+            return Err(EngineError::Checkpoint(format!(
+                "it does not hold {parameters} parameters and their moments"
+            )));
         }
         self.adapter.values = checkpoint.values;
         self.moments = checkpoint.moments;
@@ -144,10 +154,14 @@ impl Trainer {
     fn gradient_of(&mut self, shards: &[Shard]) -> Result<f64, EngineError> {
         let targets: usize = shards.iter().map(|s| s.targets.len()).sum();
         let weight = 1.0 / targets as f32;
+        if let Some(merged) = &mut self.merged {
+            merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
+        }
         let network = Network {
             model: &self.model,
             frozen: &self.frozen,
             adapter: &self.adapter,
+            merged: self.merged.as_ref(),
         };
         self.total.fill(0.0);
         let mut loss = 0.0;
@@ -249,4 +263,40 @@ fn check(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_merged_once_or_in_pieces_give_the_same_bits() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny.gguf");
+        let model = Arc::new(Model::open(&path).unwrap());
+        let example = |i: u32| TrainingExample {
+            tokens: (0..9).map(|j| 3 + (i * 13 + j * 5) % 90).collect(),
+            prompt_tokens: 3,
+        };
+        let options = TrainerOptions {
+            rank: 4,
+            steps: 3,
+            batch: 4,
+            learning_rate: 1e-2,
+            threads: 2,
+            ..TrainerOptions::default()
+        };
+        let trained = |merged: bool| {
+            let examples = (0..6).map(example).collect();
+            let mut trainer = Trainer::new(model.clone(), examples, options.clone()).unwrap();
+            assert!(trainer.merged.is_some(), "a tiny model is small enough");
+            if !merged {
+                trainer.merged = None;
+            }
+            let losses: Vec<u64> = (0..3)
+                .map(|_| trainer.step().unwrap().loss.to_bits())
+                .collect();
+            (losses, trainer.adapter().clone())
+        };
+        assert!(trained(true) == trained(false));
+    }
 }

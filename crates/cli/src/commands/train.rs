@@ -1,0 +1,104 @@
+//! `train`: JSON lines into an adapter.
+
+use std::path::Path;
+
+use autodidact_core::{Prompt, StepSchedule, TrainSpec};
+use autodidact_star::{StarError, Trainer, TrainingJob, TrainingPair};
+use serde::Deserialize;
+
+use crate::arguments::TrainArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::watcher::StepBar;
+use crate::{interrupt, open};
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    prompt: Prompt,
+    completion: String,
+}
+
+pub(crate) async fn execute(
+    arguments: &TrainArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let pairs = read_pairs(&arguments.data)?;
+    if arguments.steps == 0 || arguments.rank == 0 || arguments.batch == 0 {
+        return Err(Failure::Usage(
+            "`--steps`, `--rank` and `--batch` must be at least 1".into(),
+        ));
+    }
+    let fetcher = open::fetcher(settings, arguments.machine.offline);
+    let sources = open::sources(&arguments.model);
+    let fetched = fetcher.fetch(&sources, None, Path::new(""), &printer.download())?;
+    let student = open::student(&fetched.path, &arguments.machine)?;
+    let steps = StepSchedule {
+        first: arguments.steps,
+        growth: 1.0,
+    };
+    let job = TrainingJob {
+        spec: TrainSpec {
+            rank: arguments.rank,
+            alpha: arguments.alpha,
+            steps,
+            learning_rate: arguments.learning_rate,
+            batch: arguments.batch,
+            ..TrainSpec::default()
+        },
+        pairs,
+        steps: arguments.steps,
+        seed: arguments.seed,
+        adapter: arguments.out.clone(),
+        checkpoint: arguments.out.join("checkpoint.safetensors"),
+    };
+    let stop = interrupt::watch(printer);
+    let bar = StepBar::new(printer, job.steps);
+    let training = tokio::task::spawn_blocking(move || {
+        let outcome = student.train(&job, &|report| bar.step(&report), &stop);
+        bar.finish();
+        outcome
+    });
+    training.await.map_err(|_| StarError::Worker)??;
+    printer.path("adapter", &arguments.out)
+}
+
+fn read_pairs(path: &Path) -> Result<Vec<TrainingPair>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|source| Failure::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    let mut pairs = Vec::new();
+    for (i, line) in lines {
+        let parsed: Line = serde_json::from_str(line).map_err(|e| {
+            Failure::Usage(format!(
+                "{} line {}: {e}; each line is a JSON object with `prompt` and `completion`",
+                path.display(),
+                i + 1
+            ))
+        })?;
+        if parsed.completion.is_empty() {
+            return Err(Failure::Usage(format!(
+                "{} line {}: `completion` is empty, so there is nothing to learn",
+                path.display(),
+                i + 1
+            )));
+        }
+        pairs.push(TrainingPair {
+            prompt: parsed.prompt,
+            completion: parsed.completion,
+        });
+    }
+    if pairs.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} holds no lines to train on",
+            path.display()
+        )));
+    }
+    Ok(pairs)
+}

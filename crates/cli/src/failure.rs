@@ -1,0 +1,80 @@
+//! Failures of a command, and the exit codes that tell them apart.
+
+use std::path::PathBuf;
+
+use autodidact_core::SpecError;
+use autodidact_engine::EngineError;
+use autodidact_models::FetchError;
+use autodidact_star::StarError;
+use autodidact_store::StoreError;
+use autodidact_tasks::TaskError;
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Why a command did not do what was asked.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum Failure {
+    #[error("{} is not a usable spec: {source}", path.display())]
+    Spec { path: PathBuf, source: SpecError },
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Star(#[from] StarError),
+    /// The command worked and the answer is no; everything was printed already.
+    #[error("")]
+    No,
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(std::io::Error),
+    #[error("writing JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// See `arguments.rs` for what the codes mean.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::No => 1,
+            Self::Spec { .. } | Self::Usage(_) | Self::Read { .. } | Self::Task(_) => 2,
+            Self::Fetch(_) => 3,
+            Self::Engine(error) => engine_code(error),
+            Self::Store(_) | Self::Write { .. } => 5,
+            Self::Star(error) => match error {
+                _ if error.is_interruption() => 130,
+                StarError::Engine(error) => engine_code(error),
+                StarError::TooFewRationales { .. } => 4,
+                StarError::Store(_) | StarError::Read { .. } => 5,
+                StarError::Spec(_) => 2,
+                _ => 70,
+            },
+            Self::Runtime(_) | Self::Json(_) => 70,
+        }
+    }
+}
+
+fn engine_code(error: &EngineError) -> u8 {
+    match error {
+        EngineError::Interrupted => 130,
+        EngineError::Worker => 70,
+        EngineError::Write { .. } => 5,
+        EngineError::Input(_) | EngineError::Diverged { .. } => 2,
+        _ => 3,
+    }
+}

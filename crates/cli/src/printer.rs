@@ -1,0 +1,333 @@
+//! Everything that is printed. Results go to standard output; notes, progress and failures go to
+//! standard error, so that `--output json` can be piped.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use autodidact_core::{
+    Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Verdict,
+    Verification,
+};
+use autodidact_models::Fetched;
+use autodidact_star::{IterationDetail, Measured, ReportData};
+use indicatif::MultiProgress;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::arguments::Output;
+use crate::failure::Failure;
+use crate::tables;
+use crate::watcher::DownloadBar;
+
+/// Examples shown at the end of a run.
+const EXAMPLES: usize = 2;
+
+/// A problem as `tasks show` prints it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownProblem {
+    pub(crate) prompt: Prompt,
+    pub(crate) rationale: Option<String>,
+    pub(crate) gold: Option<Answer>,
+    pub(crate) meta: BTreeMap<String, String>,
+}
+
+/// A loop as `check` foresees it.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlannedLoop {
+    pub(crate) n: u32,
+    pub(crate) rationales: u64,
+    pub(crate) rationalizations_at_most: u64,
+    pub(crate) steps: u32,
+    pub(crate) sequences: u64,
+}
+
+/// A run as `check` foresees it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Plan {
+    pub(crate) run: String,
+    pub(crate) task: String,
+    pub(crate) train_problems: usize,
+    pub(crate) evaluate_problems: usize,
+    pub(crate) examples: usize,
+    pub(crate) dropped_overlap: u32,
+    pub(crate) model: Vec<String>,
+    pub(crate) model_cached: bool,
+    pub(crate) loops: Vec<PlannedLoop>,
+    pub(crate) prompt: Prompt,
+}
+
+/// One line of `doctor`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) name: &'static str,
+    pub(crate) found: String,
+    pub(crate) good: bool,
+    pub(crate) advice: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn good(name: &'static str, found: String) -> Self {
+        Self {
+            name,
+            found,
+            good: true,
+            advice: None,
+        }
+    }
+}
+
+/// The one that prints.
+#[derive(Debug, Clone)]
+pub(crate) struct Printer {
+    output: Output,
+    bars: Arc<MultiProgress>,
+}
+
+impl Printer {
+    pub(crate) fn new(output: Output) -> Self {
+        Self {
+            output,
+            bars: Arc::new(MultiProgress::new()),
+        }
+    }
+
+    /// Where progress bars are drawn.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// A bar for downloads.
+    pub(crate) fn download(&self) -> DownloadBar {
+        DownloadBar::new(self)
+    }
+
+    /// A sentence for people, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        // A closed standard error leaves nobody to tell.
+        self.bars
+            .suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
+    }
+
+    /// A failure, without a stack trace.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if matches!(failure, Failure::No) {
+            return;
+        }
+        let mut text = String::new();
+        let handler =
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+        if handler.render_report(&mut text, failure).is_err() {
+            text = failure.to_string();
+        }
+        self.note(text.trim_end());
+    }
+
+    /// Text on standard output, in text mode.
+    fn text(&self, text: &str) {
+        if self.output == Output::Text {
+            // A closed pipe (`| head`) is no failure.
+            self.bars
+                .suspend(|| drop(writeln!(std::io::stdout(), "{text}")));
+        } else {
+            self.note(text);
+        }
+    }
+
+    /// The result of a command: JSON or text on standard output.
+    fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self.output {
+            Output::Json => {
+                let json = serde_json::to_string(value)?;
+                self.bars
+                    .suspend(|| drop(writeln!(std::io::stdout(), "{json}")));
+            }
+            Output::Text => self.text(&text()),
+        }
+        Ok(())
+    }
+
+    /// A file that was written.
+    pub(crate) fn path(&self, what: &str, path: &Path) -> Result<(), Failure> {
+        self.result(&json!({ what: path }), || {
+            format!("{what}: {}", path.display())
+        })
+    }
+
+    pub(crate) fn fetched(&self, fetched: &Fetched) -> Result<(), Failure> {
+        let value = json!({
+            "path": fetched.path, "sha256": fetched.sha256, "source": fetched.source,
+        });
+        self.result(&value, || {
+            let path = fetched.path.display();
+            format!(
+                "{path}\nsha256 {}\nfrom {}",
+                fetched.sha256, fetched.source.0
+            )
+        })
+    }
+
+    pub(crate) fn verification(&self, verification: &Verification) -> Result<(), Failure> {
+        self.result(verification, || {
+            let verdict = match &verification.verdict {
+                Verdict::Right => "right".to_owned(),
+                Verdict::Wrong => "wrong".to_owned(),
+                Verdict::CannotTell(reason) => format!("cannot tell: {reason}"),
+            };
+            format!("{verdict}\n{}", verification.how)
+        })
+    }
+
+    pub(crate) fn tasks(&self, tasks: &[(&str, &str)]) -> Result<(), Failure> {
+        let list: Vec<_> = tasks
+            .iter()
+            .map(|(name, about)| json!({ "name": name, "about": about }))
+            .collect();
+        self.result(&list, || {
+            let lines = tasks
+                .iter()
+                .map(|(name, about)| format!("{name:<14} {about}"));
+            lines.collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    pub(crate) fn problems(&self, problems: &[ShownProblem]) -> Result<(), Failure> {
+        self.result(&problems, || {
+            let shown = problems.iter().map(|problem| {
+                let rationale = problem.rationale.as_deref().unwrap_or("(no rationale)");
+                let gold = problem
+                    .gold
+                    .as_ref()
+                    .map_or("(none)", |gold| gold.0.as_str());
+                format!(
+                    "{} {rationale}\n[gold: {gold}]",
+                    tables::prompt_text(&problem.prompt)
+                )
+            });
+            shown.collect::<Vec<_>>().join("\n\n")
+        })
+    }
+
+    pub(crate) fn plan(&self, plan: &Plan) -> Result<(), Failure> {
+        self.result(plan, || tables::plan(plan))
+    }
+
+    pub(crate) fn findings(&self, findings: &[Finding]) -> Result<(), Failure> {
+        self.result(&findings, || tables::findings(findings))
+    }
+
+    pub(crate) fn measured(&self, measured: &Measured) -> Result<(), Failure> {
+        self.result(measured, || {
+            format!(
+                "{} of {} right: {:.1}% (95% interval {:.1}% to {:.1}%)",
+                measured.right,
+                measured.total,
+                100.0 * measured.accuracy,
+                100.0 * measured.low,
+                100.0 * measured.high
+            )
+        })
+    }
+
+    pub(crate) fn status(&self, status: &RunStatus) -> Result<(), Failure> {
+        self.result(status, || {
+            let state = match status.state {
+                RunState::Unfinished => {
+                    "unfinished; `autodidact run` with its spec goes on with it"
+                }
+                RunState::Finished => "finished",
+            };
+            let mut text = format!("run {}: {state}", status.run);
+            if let Some(base) = &status.base {
+                let percent = 100.0 * base.accuracy;
+                text += &format!(
+                    "\nbaseline: {} of {} right, {percent:.1}%",
+                    base.right, base.total
+                );
+            }
+            if !status.iterations.is_empty() {
+                text += "\n";
+                text += &tables::iterations(
+                    &status.iterations,
+                    None,
+                    status.base.as_ref().map(|b| b.accuracy),
+                );
+            }
+            if let Some(best) = &status.best {
+                text += &format!("\nbest: loop {}, adapter {}", best.iteration, best.adapter);
+            }
+            text
+        })
+    }
+
+    pub(crate) fn baseline(&self, measurement: &BaselineMeasurement) {
+        self.text(&format!(
+            "{}: {} of {} held-out problems right, {:.1}%",
+            measurement.name,
+            measurement.right,
+            measurement.total,
+            100.0 * measurement.accuracy
+        ));
+    }
+
+    /// The table after a loop.
+    pub(crate) fn loops(
+        &self,
+        results: &[IterationResult],
+        details: &[IterationDetail],
+        baseline: Option<f64>,
+    ) {
+        self.text(&tables::iterations(results, Some(details), baseline));
+        if let Some(detail) = details.last() {
+            self.text(&tables::detail(detail));
+        }
+    }
+
+    /// The end of a run: a few answers before and after, the verdict, and where everything is.
+    pub(crate) fn run_finished(
+        &self,
+        status: &RunStatus,
+        data: &ReportData,
+        directory: &Path,
+    ) -> Result<(), Failure> {
+        for example in data.examples.iter().take(EXAMPLES) {
+            self.text(&tables::example(example));
+        }
+        self.text(&format!("\n{}", autodidact_report::verdict(data)));
+        if status.best.is_some() {
+            self.text(&format!(
+                "adapter: {}",
+                directory.join("adapters/best").display()
+            ));
+        }
+        self.text(&format!(
+            "report: {}",
+            directory.join("report.html").display()
+        ));
+        if let Some(bytes) = peak_memory() {
+            self.text(&format!("peak memory: {:.2} GB", bytes as f64 / 1e9));
+        }
+        match self.output {
+            Output::Json => self.result(status, String::new),
+            Output::Text => Ok(()),
+        }
+    }
+}
+
+/// The most memory this process has held, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(
+        line.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .ok()?
+            * 1024,
+    )
+}
