@@ -7,26 +7,20 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::printer::{Finding, Plan};
 
+/// Seconds of the four stages, in this order.
+const SECONDS: &str = "sample + hint + train + measure, s";
+
 /// One row a loop. Without details (`status`) there is no loss column.
 pub(crate) fn iterations(
     results: &[IterationResult],
     details: Option<&[IterationDetail]>,
     baseline: Option<f64>,
 ) -> String {
-    let mut header = vec!["loop", "problems", "solved", "with hint", "kept"];
+    let mut header = vec!["loop", "solved", "with hint", "kept"];
     if details.is_some() {
         header.push("loss");
     }
-    header.extend([
-        "accuracy",
-        "95% interval",
-        "gain",
-        "p",
-        "sample",
-        "hint",
-        "train",
-        "eval",
-    ]);
+    header.extend(["accuracy", "95% interval", "gain", "p", SECONDS]);
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
     table.set_header(header);
@@ -34,8 +28,7 @@ pub(crate) fn iterations(
         let (train, evaluation, seconds) = (&result.train, &result.evaluation, &result.seconds);
         let mut row = vec![
             result.n.to_string(),
-            train.total.to_string(),
-            train.right.to_string(),
+            format!("{} of {}", train.right, train.total),
             train.rationalized.to_string(),
             train.kept.to_string(),
         ];
@@ -63,7 +56,7 @@ pub(crate) fn iterations(
             seconds.train,
             seconds.evaluate,
         ];
-        row.extend(times.map(|t| format!("{t:.0} s")));
+        row.push(times.map(|t| format!("{t:.0}")).join(" + "));
         table.add_row(row);
     }
     for column in table.column_iter_mut() {

@@ -18,13 +18,17 @@ fn fail(files: &[(&str, &[u8])], arguments: &[&str]) -> String {
         fs::write(directory.path().join(name), content).unwrap();
     }
     let (code, _, err) = run(directory.path(), arguments);
-    assert!(!err.contains("panicked") && !err.contains("stack backtrace"), "{err}");
+    assert!(
+        !err.contains("panicked") && !err.contains("stack backtrace"),
+        "{err}"
+    );
     let shown = err.replace(directory.path().to_str().unwrap(), "DIR");
     format!("exit code {code}\n{shown}")
 }
 
 fn spec(task: &str) -> Vec<u8> {
-    format!("[run]\nname = \"a\"\n[task]\n{task}\n{MODEL}few_shot = 0\nwarm_start = false\n").into_bytes()
+    format!("[run]\nname = \"a\"\n[task]\n{task}\n{MODEL}few_shot = 0\nwarm_start = false\n")
+        .into_bytes()
 }
 
 fn tiny_model() -> Vec<u8> {
@@ -59,20 +63,29 @@ fn an_unknown_task() {
 fn a_broken_line() {
     let data = b"{\"question\": \"1 + 1?\", \"answer\": \"2\"}\n{\"question\": \"oops\n";
     let spec = spec("train = \"d.jsonl\"\nevaluate = \"d.jsonl\"");
-    insta::assert_snapshot!(fail(&[("a.toml", &spec), ("d.jsonl", data)], &["check", "a.toml"]));
+    insta::assert_snapshot!(fail(
+        &[("a.toml", &spec), ("d.jsonl", data)],
+        &["check", "a.toml"]
+    ));
 }
 
 #[test]
 fn a_missing_field() {
     let data = b"{\"question\": \"1 + 1?\", \"gold\": \"2\"}\n";
     let spec = spec("train = \"d.jsonl\"\nanswer = \"answer\"");
-    insta::assert_snapshot!(fail(&[("a.toml", &spec), ("d.jsonl", data)], &["check", "a.toml"]));
+    insta::assert_snapshot!(fail(
+        &[("a.toml", &spec), ("d.jsonl", data)],
+        &["check", "a.toml"]
+    ));
 }
 
 #[test]
 fn an_empty_file() {
     let spec = spec("train = \"d.jsonl\"");
-    insta::assert_snapshot!(fail(&[("a.toml", &spec), ("d.jsonl", b"")], &["check", "a.toml"]));
+    insta::assert_snapshot!(fail(
+        &[("a.toml", &spec), ("d.jsonl", b"")],
+        &["check", "a.toml"]
+    ));
 }
 
 #[test]
@@ -106,7 +119,14 @@ fn a_run_that_does_not_exist() {
 #[test]
 fn training_data_without_completions() {
     let data = b"{\"prompt\": \"Q: 1 + 1?\\nA:\", \"completion\": \" 2\"}\n{\"prompt\": \"Q\"}\n";
-    let arguments = ["train", "d.jsonl", "--model", "model.gguf", "--out", "adapter"];
+    let arguments = [
+        "train",
+        "d.jsonl",
+        "--model",
+        "model.gguf",
+        "--out",
+        "adapter",
+    ];
     insta::assert_snapshot!(fail(&[("d.jsonl", data)], &arguments));
 }
 

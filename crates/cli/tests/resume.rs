@@ -15,7 +15,10 @@ use serde_json::Value;
 const KILLS: u32 = 4;
 
 fn kills() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "a test may ask how thorough to be")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test may ask how thorough to be"
+    )]
     let wanted = std::env::var("AUTODIDACT_KILLS").ok();
     wanted.and_then(|n| n.parse().ok()).unwrap_or(KILLS)
 }
@@ -26,9 +29,16 @@ fn status(directory: &Path) -> Value {
     assert_eq!(code, 0, "{err}");
     let mut status: Value = serde_json::from_str(&out).unwrap();
     for iteration in status["iterations"].as_array_mut().unwrap() {
-        let seconds = iteration.as_object_mut().unwrap().remove("seconds").unwrap();
+        let seconds = iteration
+            .as_object_mut()
+            .unwrap()
+            .remove("seconds")
+            .unwrap();
         for stage in ["sample", "rationalize", "train", "evaluate"] {
-            assert!(seconds[stage].is_number(), "{stage} is missing in {seconds}");
+            assert!(
+                seconds[stage].is_number(),
+                "{stage} is missing in {seconds}"
+            );
         }
     }
     status
@@ -41,7 +51,9 @@ fn read(directory: &Path, file: &str) -> Vec<u8> {
 
 /// A number in 0..1 from a hash of the wall clock: a different moment in every run of the test.
 fn random_fraction() -> f64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     let hash = blake3::hash(&now.as_nanos().to_le_bytes());
     f64::from(u32::from_le_bytes(hash.as_bytes()[..4].try_into().unwrap())) / f64::from(u32::MAX)
 }
@@ -85,7 +97,11 @@ fn a_run_killed_at_random_moments_ends_like_an_undisturbed_one() {
     let mut compared = 0;
     for name in ["warm-start", "1", "2"] {
         let mut files = vec![format!("training/{name}.jsonl")];
-        for file in ["adapter.gguf", "adapter_model.safetensors", "adapter_config.json"] {
+        for file in [
+            "adapter.gguf",
+            "adapter_model.safetensors",
+            "adapter_config.json",
+        ] {
             files.push(format!("adapters/{name}/{file}"));
         }
         for file in files {

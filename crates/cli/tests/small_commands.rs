@@ -8,19 +8,39 @@ use serde_json::Value;
 
 fn json(arguments: &[&str]) -> (i32, Value) {
     let directory = tempfile::tempdir().unwrap();
-    let arguments: Vec<&str> = arguments.iter().copied().chain(["--output", "json"]).collect();
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .copied()
+        .chain(["--output", "json"])
+        .collect();
     let (code, out, err) = run(directory.path(), &arguments);
-    (code, serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}")))
+    (
+        code,
+        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}")),
+    )
 }
 
 #[test]
 fn verify_tells_right_from_wrong_by_its_exit_code() {
-    let (code, value) = json(&["verify", "1,200", "That makes $1200.00. The answer is 1200 dollars."]);
+    let (code, value) = json(&[
+        "verify",
+        "1,200",
+        "That makes $1200.00. The answer is 1200 dollars.",
+    ]);
     assert_eq!((code, &value["verdict"]), (0, &Value::from("right")));
     let (code, value) = json(&["verify", "-3", "The answer is 3."]);
     assert_eq!((code, &value["verdict"]), (1, &Value::from("wrong")));
-    let (code, value) =
-        json(&["verify", "B", "So it is market (b).", "--kind", "choice", "--choice", "sink", "--choice", "market"]);
+    let (code, value) = json(&[
+        "verify",
+        "B",
+        "So it is market (b).",
+        "--kind",
+        "choice",
+        "--choice",
+        "sink",
+        "--choice",
+        "market",
+    ]);
     assert_eq!((code, &value["verdict"]), (0, &Value::from("right")));
 }
 
@@ -40,20 +60,43 @@ fn every_example_spec_is_valid_and_init_writes_one() {
 #[test]
 fn written_tasks_are_read_back_as_data_sets() {
     let directory = tempfile::tempdir().unwrap();
-    let write = ["tasks", "write", "word-problems", "data", "--train", "30", "--evaluate", "10"];
+    let write = [
+        "tasks",
+        "write",
+        "word-problems",
+        "data",
+        "--train",
+        "30",
+        "--evaluate",
+        "10",
+    ];
     assert_eq!(run(directory.path(), &write).0, 0);
     let spec = "[run]\nname = \"a\"\n[task]\ntrain = \"data/train.jsonl\"\nevaluate = \"data/evaluate.jsonl\"\n[student]\nmodel = [\"m.gguf\"]\n";
     std::fs::write(directory.path().join("a.toml"), spec).unwrap();
     let (code, out, err) = run(directory.path(), &["check", "a.toml", "--output", "json"]);
     assert_eq!(code, 0, "{err}");
     let plan: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((plan["train_problems"].as_u64(), plan["evaluate_problems"].as_u64()), (Some(30), Some(10)));
+    assert_eq!(
+        (
+            plan["train_problems"].as_u64(),
+            plan["evaluate_problems"].as_u64()
+        ),
+        (Some(30), Some(10))
+    );
 }
 
 #[test]
 fn tasks_lists_what_can_be_generated() {
     let (code, tasks) = json(&["tasks", "list"]);
     assert_eq!(code, 0);
-    let names: Vec<&str> = tasks.as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["addition", "arithmetic", "word-problems", "counting"]);
+    let names: Vec<&str> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["addition", "arithmetic", "word-problems", "counting"]
+    );
 }

@@ -16,6 +16,8 @@ pub enum RefusalReason {
     CannotTell,
     /// The text was cut at the token limit, so it teaches never to end.
     Truncated,
+    /// It holds bytes that are no text, or control characters.
+    Garbled,
     /// The same reasoning was already kept for this problem.
     Duplicate,
     /// The problem already has as many rationales as the cap allows.
@@ -35,6 +37,7 @@ impl RefusalReason {
             Self::Wrong => "wrong",
             Self::CannotTell => "cannot-tell",
             Self::Truncated => "truncated",
+            Self::Garbled => "garbled",
             Self::Duplicate => "duplicate",
             Self::OverCap => "over-cap",
             Self::HintLeak => "hint-leak",

@@ -149,7 +149,7 @@ pub struct TaskSpec {
     /// Field of the question; a dot descends (`question.stem`).
     pub question: Option<String>,
     /// Field of the gold answer. In a text with `####` the part after the last one is gold and
-    /// the part before it is the worked solution.
+    /// the whole is the worked solution.
     pub answer: Option<String>,
     /// Field of the choices: a list of texts, or of objects with `label` and `text`.
     pub choices: Option<String>,

@@ -1,6 +1,6 @@
 //! Controls: models trained once, after the last loop, that the student is compared with.
 
-use autodidact_core::{BaselineMeasurement, Control, KeptRationale, Mode, SamplerId};
+use autodidact_core::{BaselineMeasurement, Control, KeptRationale, Mode, SamplerId, VerifyKind};
 
 use crate::StarError;
 use crate::progress::Event;
@@ -51,16 +51,19 @@ impl Run {
         Ok(())
     }
 
-    /// Questions and answers without rationales (the paper's direct fine-tuning, section 4).
+    /// Questions and answers without rationales (the paper's direct fine-tuning, section 4), the
+    /// answer in the form that the verifier reads.
     fn direct_pairs(&self) -> Vec<TrainingPair> {
-        let gold = self
-            .task
-            .train
-            .iter()
-            .filter_map(|p| Some((p, p.gold.as_ref()?)));
-        gold.map(|(problem, gold)| TrainingPair {
-            prompt: self.prompter.plain(problem),
-            completion: self.prompter.completion(&format!("The answer is {gold}.")),
+        let gold = self.task.train.iter().filter_map(|p| Some((p, p.gold.as_ref()?)));
+        gold.map(|(problem, gold)| {
+            let answer = match self.task.verify {
+                VerifyKind::Number | VerifyKind::Choice => format!("The answer is {gold}."),
+                VerifyKind::Exact | VerifyKind::Regex => gold.0.clone(),
+            };
+            TrainingPair {
+                prompt: self.prompter.plain(problem),
+                completion: self.prompter.completion(&answer),
+            }
         })
         .collect()
     }

@@ -85,6 +85,14 @@ impl Student for LocalStudent {
     }
 }
 
+/// Says which problem's text a model cannot take.
+fn of_problem(ask: &Ask, error: EngineError) -> StarError {
+    match ask.keys.first() {
+        Some(key) => StarError::Spec(format!("problem `{}`: {error}", key.problem)),
+        None => error.into(),
+    }
+}
+
 impl Sampler for LocalSampler {
     fn sample(
         &self,
@@ -96,7 +104,8 @@ impl Sampler for LocalSampler {
     ) -> Result<(), StarError> {
         let mut requests = Vec::with_capacity(asks.len());
         for ask in asks {
-            let prompt = encode(self.0.model(), &ask.prompt)?;
+            let prompt =
+                encode(self.0.model(), &ask.prompt).map_err(|error| of_problem(ask, error))?;
             let seeds = ask.keys.iter().map(|key| key.seed(run_seed)).collect();
             requests.push(Request { prompt, seeds });
         }

@@ -38,11 +38,8 @@ pub(crate) fn hint_of(problem: &Problem, strength: HintStrength) -> Option<Strin
         || gold.to_owned(),
         |choice| format!("({}) {}", choice.label.to_lowercase(), choice.text),
     );
-    let solution = problem
-        .solution
-        .as_deref()
-        .map(str::trim)
-        .filter(|s| !s.is_empty());
+    let solution = problem.solution.as_deref().map(readable);
+    let solution = solution.as_deref().filter(|s| !s.is_empty());
     Some(match (strength, solution) {
         (HintStrength::Answer, _) => gold.to_owned(),
         (HintStrength::Choice, _) | (_, None) => answer,
@@ -57,6 +54,23 @@ pub(crate) fn hint_of(problem: &Problem, strength: HintStrength) -> Option<Strin
         }
         (HintStrength::Solution, Some(solution)) => format!("{answer}; {solution}"),
     })
+}
+
+/// A worked solution as a person would write it: without GSM8K's calculator marks (`<<48/2=24>>`)
+/// and its last line (`#### 72`), which a student would copy.
+fn readable(solution: &str) -> String {
+    let mut text = String::with_capacity(solution.len());
+    let mut rest = solution;
+    while let Some((before, after)) = rest.split_once("<<") {
+        text += before;
+        rest = after.split_once(">>").map_or("", |(_, after)| after);
+    }
+    text += rest;
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("####"))
+        .collect();
+    lines.join("\n").trim().to_owned()
 }
 
 /// True if a rationalization speaks of the hint it was given.
@@ -119,6 +133,12 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn solutions_lose_their_calculator_marks() {
+        let solution = "She sold 48/2 = <<48/2=24>>24 clips.\n#### 24";
+        assert_eq!(readable(solution), "She sold 48/2 = 24 clips.");
     }
 
     #[test]

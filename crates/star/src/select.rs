@@ -91,6 +91,9 @@ fn refusal(candidate: &Judged, spec: &SelectSpec, hint: Option<&str>) -> Option<
     if sample.completion.finish == FinishReason::Length {
         return Some(RefusalReason::Truncated);
     }
+    if text.chars().any(is_garbage) {
+        return Some(RefusalReason::Garbled);
+    }
     if sample.key.mode == Mode::Rationalization && leaks_hint(text, hint) {
         return Some(RefusalReason::HintLeak);
     }
@@ -98,6 +101,11 @@ fn refusal(candidate: &Judged, spec: &SelectSpec, hint: Option<&str>) -> Option<
         return Some(RefusalReason::NoReasoning);
     }
     (spec.check_steps && verified.false_step.is_some()).then_some(RefusalReason::WrongStep)
+}
+
+/// Bytes that were no UTF-8 arrive as U+FFFD.
+fn is_garbage(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 /// Best first; the sampler's name and the index break ties, so that the order never depends on the

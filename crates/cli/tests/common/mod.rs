@@ -1,12 +1,19 @@
 //! What the tests of the command share.
-#![allow(clippy::unwrap_used, dead_code, reason = "a failed test panics; not every test uses all")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a failed test panics; not every test uses all"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// The command in a directory of its own; models are cached beside the build, so that they are
@@ -25,5 +32,9 @@ pub fn autodidact(directory: &Path) -> Command {
 pub fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = autodidact(directory).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }

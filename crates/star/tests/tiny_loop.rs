@@ -1,0 +1,273 @@
+//! The whole loop on a model so small that it runs in a blink: what is interrupted at any moment
+//! and started again ends with the same bytes, and the hint never reaches a training text.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use autodidact_core::{
+    Answer, Example, HintPlace, Mode, Problem, ProblemId, PromptFormat, RunSpec, RunState,
+    RunStatus, Split, VerifyKind,
+};
+use autodidact_engine::Model;
+use autodidact_star::{Event, LocalStudent, Observer, Run, Silent, StarError, report_data};
+use autodidact_store::RunStore;
+use autodidact_tasks::Task;
+
+const SPEC: &str = r#"
+[run]
+name = "tiny"
+iterations = 2
+controls = ["direct", "no-rationalization"]
+[task]
+builtin = "addition"
+[student]
+model = ["tiny.gguf"]
+few_shot = 1
+[sample]
+per_problem = 3
+temperature = 1.2
+max_tokens = 24
+batch = 5
+[rationalize]
+per_problem = 2
+temperature = 1.2
+[select]
+minimum = 1
+[train]
+rank = 4
+steps = { first = 5, growth = 1.2 }
+batch = 4
+learning_rate = 1e-2
+checkpoint_every = 2
+[stop]
+patience = 0
+"#;
+
+/// Gold answers are patterns: some match nearly anything this model writes, others need luck.
+fn problem(i: usize, split: Split) -> Problem {
+    Problem {
+        id: ProblemId(format!("{split:?}-{i}")),
+        question: format!("{i} + {i}?"),
+        gold: Some(Answer([".*", ".*e.*", ".*q.*"][i % 3].into())),
+        choices: vec![],
+        solution: None,
+        split,
+        meta: BTreeMap::new(),
+    }
+}
+
+fn task() -> Task {
+    Task {
+        name: "tiny".into(),
+        train: (0..15).map(|i| problem(i, Split::Train)).collect(),
+        evaluate: (20..29).map(|i| problem(i, Split::Evaluate)).collect(),
+        examples: vec![Example {
+            question: "1?".into(),
+            choices: vec![],
+            rationale: "a b c".into(),
+            answer: Answer(".*".into()),
+        }],
+        verify: VerifyKind::Regex,
+        format: PromptFormat {
+            before_question: "Q ".into(),
+            before_answer: " A".into(),
+            completion_lead: " ".into(),
+            separator: "\n\n".into(),
+            hint: " <{hint}>".into(),
+            hint_place: HintPlace::AfterQuestion,
+            stop: vec!["\n\n".into()],
+        },
+        step_checker: None,
+        dropped_overlap: 0,
+    }
+}
+
+/// Raises the stop flag after so many samples and steps.
+struct Interrupter {
+    left: AtomicU32,
+    stop: Arc<AtomicBool>,
+}
+
+impl Observer for Interrupter {
+    fn on(&self, event: &Event<'_>) {
+        if matches!(event, Event::Sampled { .. } | Event::Step { .. })
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn star(
+    directory: &Path,
+    spec: &str,
+    interrupt_after: Option<u32>,
+) -> Result<RunStatus, StarError> {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden/tiny.gguf");
+    let student = Arc::new(LocalStudent::new(Arc::new(Model::open(&tiny).unwrap()), 2));
+    let stop = Arc::new(AtomicBool::new(false));
+    let observer: Arc<dyn Observer> = match interrupt_after {
+        Some(left) => Arc::new(Interrupter {
+            left: AtomicU32::new(left),
+            stop: stop.clone(),
+        }),
+        None => Arc::new(Silent),
+    };
+    let store = RunStore::open_or_create(directory, spec)
+        .await
+        .unwrap()
+        .store;
+    let run = Run::new(
+        RunSpec::parse(spec).unwrap(),
+        task(),
+        store,
+        "sum".into(),
+        student,
+        observer,
+        stop,
+    )?;
+    run.star().await
+}
+
+/// Everything that must not depend on interruptions.
+fn bytes(directory: &Path, mut status: RunStatus) -> Vec<(String, Vec<u8>)> {
+    for iteration in &mut status.iterations {
+        iteration.seconds = autodidact_core::StageSeconds::default();
+    }
+    let mut all = vec![("status".to_owned(), serde_json::to_vec(&status).unwrap())];
+    for name in ["1", "2", "direct", "no-rationalization"] {
+        for file in [
+            format!("training/{name}.jsonl"),
+            format!("adapters/{name}/adapter.gguf"),
+        ] {
+            all.push((file.clone(), fs::read(directory.join(&file)).unwrap()));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_interrupted_at_any_moment_ends_like_an_undisturbed_one() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let status = star(undisturbed.path(), SPEC, None).await.unwrap();
+    assert_eq!(status.state, RunState::Finished);
+    assert_eq!(status.iterations.len(), 2);
+    let expected = bytes(undisturbed.path(), status);
+    let mut interruptions = 0;
+    for moment in [1, 7, 20, 33, 60, 61, 75, 90] {
+        let disturbed = tempfile::tempdir().unwrap();
+        let status = loop {
+            match star(disturbed.path(), SPEC, Some(moment)).await {
+                Ok(status) => break status,
+                Err(error) => assert!(error.is_interruption(), "{error}"),
+            }
+            interruptions += 1;
+            assert!(interruptions < 10_000, "it gets nowhere");
+        };
+        let found = bytes(disturbed.path(), status);
+        for ((name, expected), (_, found)) in expected.iter().zip(&found) {
+            assert!(
+                expected == found,
+                "{name} differs after interruptions every {moment} events"
+            );
+        }
+    }
+    assert!(
+        interruptions > 30,
+        "only {interruptions} interruptions happened"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_add_up_and_the_hint_never_reaches_a_training_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let status = star(directory.path(), SPEC, None).await.unwrap();
+    let store = RunStore::open_reader(directory.path()).await.unwrap();
+    for (iteration, detail) in status
+        .iterations
+        .iter()
+        .zip(report_data(&store, "tiny").await.unwrap().details)
+    {
+        let train = &iteration.train;
+        assert_eq!(train.total, 15);
+        assert!(
+            train.right > 0 && train.right < 15,
+            "some are solved and some are not: {train:?}"
+        );
+        assert_eq!(detail.rationales, 45);
+        assert_eq!(
+            detail.rationalizations,
+            2 * (15 - train.right),
+            "only failures get a hint"
+        );
+        assert_eq!(
+            train.kept,
+            detail.kept_rationales + detail.kept_rationalizations
+        );
+        let decided = store.selections(iteration.n).await.unwrap();
+        assert_eq!(
+            decided.len() as u32,
+            detail.rationales + detail.rationalizations
+        );
+        let kept = decided.iter().filter(|d| d.refused.is_none());
+        assert_eq!(kept.clone().count() as u32, train.kept);
+        let hinted = kept.filter(|d| d.key.mode == Mode::Rationalization).count() as u32;
+        assert_eq!(hinted, detail.kept_rationalizations);
+        let text = fs::read_to_string(
+            directory
+                .path()
+                .join(format!("training/{}.jsonl", iteration.n)),
+        )
+        .unwrap();
+        assert_eq!(text.lines().count() as u32, train.kept);
+        assert!(!text.contains(" <.*"), "{text}");
+    }
+    let hinted: u32 = status.iterations.iter().map(|i| i.train.rationalized).sum();
+    assert!(hinted > 0, "some problem is solved with the hint only");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_little_to_learn_from_ends_the_run_with_advice() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = SPEC.replace("minimum = 1", "minimum = 1000");
+    let error = star(directory.path(), &spec, None).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StarError::TooFewRationales {
+                iteration: 1,
+                minimum: 1000,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains("select.minimum"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patience_ends_a_run_that_does_not_get_better() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = SPEC
+        .replace("iterations = 2", "iterations = 12")
+        .replace("patience = 0", "patience = 1")
+        .replace("learning_rate = 1e-2", "learning_rate = 1e-9");
+    let status = star(directory.path(), &spec, None).await.unwrap();
+    assert!(
+        status.iterations.len() < 12,
+        "{} loops",
+        status.iterations.len()
+    );
+    let best = status
+        .iterations
+        .iter()
+        .map(|i| i.evaluation.right)
+        .max()
+        .unwrap();
+    let last = status.iterations.last().unwrap().evaluation.right;
+    assert!(last <= best);
+}
