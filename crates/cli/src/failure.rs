@@ -8,11 +8,10 @@ use autodidact_models::FetchError;
 use autodidact_star::StarError;
 use autodidact_store::StoreError;
 use autodidact_tasks::TaskError;
-use miette::Diagnostic;
 use thiserror::Error;
 
 /// Why a command did not do what was asked.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error("{} is not a usable spec: {source}", path.display())]
     Spec { path: PathBuf, source: SpecError },

@@ -23,9 +23,17 @@ pub(crate) struct OpenSpec {
 
 /// Reads a spec and applies what the command line says instead.
 pub(crate) fn spec(path: &Path, overrides: &Overrides) -> Result<OpenSpec, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| Failure::Read {
-        path: path.to_owned(),
-        source,
+    let text = std::fs::read_to_string(path).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            let path = path.display();
+            return Failure::Usage(format!(
+                "there is no spec {path}; check the path, or write one with `autodidact init`"
+            ));
+        }
+        Failure::Read {
+            path: path.to_owned(),
+            source,
+        }
     })?;
     let mut spec = RunSpec::parse(&text).map_err(|source| Failure::Spec {
         path: path.to_owned(),

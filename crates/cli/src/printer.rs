@@ -22,6 +22,14 @@ use crate::failure::Failure;
 use crate::tables;
 use crate::watcher::DownloadBar;
 
+/// Columns of a failure's text.
+const WIDTH: usize = 100;
+
+/// A message as a diagnostic.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{0}")]
+struct Shown(String);
+
 /// Examples shown at the end of a run.
 const EXAMPLES: usize = 2;
 
@@ -116,11 +124,16 @@ impl Printer {
         if matches!(failure, Failure::No) {
             return;
         }
+        // Our messages hold those of their sources, so the chain of causes is not shown again.
+        let shown = Shown(failure.to_string());
         let mut text = String::new();
-        let handler =
-            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
-        if handler.render_report(&mut text, failure).is_err() {
-            text = failure.to_string();
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+        if handler
+            .with_width(WIDTH)
+            .render_report(&mut text, &shown)
+            .is_err()
+        {
+            text.clone_from(&shown.0);
         }
         self.note(text.trim_end());
     }

@@ -1,6 +1,6 @@
 //! Bad input gets an error that says what, where and what to do, with the documented exit code and
 //! without a stack trace.
-#![allow(clippy::unwrap_used, reason = "a failed test panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
 mod common;
 
@@ -90,7 +90,7 @@ fn an_empty_file() {
 
 #[test]
 fn a_model_that_is_not_there() {
-    let spec = spec("builtin = \"addition\"").to_vec();
+    let spec = spec("builtin = \"addition\"");
     insta::assert_snapshot!(fail(&[("a.toml", &spec)], &["run", "a.toml"]));
 }
 
@@ -128,6 +128,17 @@ fn training_data_without_completions() {
         "adapter",
     ];
     insta::assert_snapshot!(fail(&[("d.jsonl", data)], &arguments));
+}
+
+#[test]
+fn a_place_that_cannot_be_written() {
+    let (spec, model) = (spec("builtin = \"addition\""), tiny_model());
+    let files: [(&str, &[u8]); 3] = [
+        ("a.toml", &spec),
+        ("model.gguf", &model),
+        ("file", b"not a directory"),
+    ];
+    insta::assert_snapshot!(fail(&files, &["run", "a.toml", "--runs", "file/runs"]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A run that is killed again and again ends as if it had not been: the same training sets, the
 //! same adapters and the same status, byte for byte. Nothing is sampled twice.
-#![allow(clippy::unwrap_used, reason = "a failed test panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
 mod common;
 

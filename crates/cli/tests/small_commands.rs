@@ -1,5 +1,5 @@
 //! The commands that need no model.
-#![allow(clippy::unwrap_used, reason = "a failed test panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
 mod common;
 

@@ -54,7 +54,11 @@ impl Run {
     /// Questions and answers without rationales (the paper's direct fine-tuning, section 4), the
     /// answer in the form that the verifier reads.
     fn direct_pairs(&self) -> Vec<TrainingPair> {
-        let gold = self.task.train.iter().filter_map(|p| Some((p, p.gold.as_ref()?)));
+        let gold = self
+            .task
+            .train
+            .iter()
+            .filter_map(|p| Some((p, p.gold.as_ref()?)));
         gold.map(|(problem, gold)| {
             let answer = match self.task.verify {
                 VerifyKind::Number | VerifyKind::Choice => format!("The answer is {gold}."),

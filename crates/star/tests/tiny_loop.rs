@@ -230,6 +230,39 @@ async fn counts_add_up_and_the_hint_never_reaches_a_training_text() {
     assert!(hinted > 0, "some problem is solved with the hint only");
 }
 
+/// Programs read this; a renamed key is a breaking change.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_has_the_documented_shape() {
+    let directory = tempfile::tempdir().unwrap();
+    let status = star(directory.path(), SPEC, None).await.unwrap();
+    let status = serde_json::to_value(&status).unwrap();
+    let keys = |value: &serde_json::Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(keys(&status), "run state base iterations best");
+    assert_eq!(keys(&status["base"]), "right total accuracy");
+    let iteration = &status["iterations"][0];
+    assert_eq!(keys(iteration), "n train evaluation seconds adapter");
+    assert_eq!(keys(&iteration["train"]), "total right rationalized kept");
+    assert_eq!(
+        keys(&iteration["evaluation"]),
+        "right total accuracy low high p_value"
+    );
+    assert_eq!(
+        keys(&iteration["seconds"]),
+        "sample rationalize train evaluate"
+    );
+    if !status["best"].is_null() {
+        assert_eq!(keys(&status["best"]), "iteration accuracy adapter");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn too_little_to_learn_from_ends_the_run_with_advice() {
     let directory = tempfile::tempdir().unwrap();

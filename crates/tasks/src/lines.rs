@@ -76,7 +76,10 @@ fn json_lines(
                 return Err(TaskError::line(path, number, problem));
             }
             Err(e) => {
-                let problem = format!("is not valid JSON: {e}");
+                // Its own count of lines starts anew in every line.
+                let text = e.to_string();
+                let what = text.split(" at line ").next().unwrap_or_default();
+                let problem = format!("is not valid JSON: {what} (column {})", e.column());
                 return Err(TaskError::line(path, number, problem));
             }
         }

@@ -30,6 +30,9 @@ pub(crate) async fn execute(
         .join(&name);
     let spec_text = toml::to_string_pretty(&open.spec)
         .map_err(|e| Failure::Usage(format!("the spec cannot be written down: {e}")))?;
+    // Before the run exists, so that a model that cannot be had leaves no run behind.
+    let fetched = open.fetch(settings, &arguments.machine, printer)?;
+    let student = open::student(&fetched.path, &arguments.machine)?;
     if arguments.new {
         put_aside(&directory, printer).await?;
     }
@@ -52,8 +55,6 @@ pub(crate) async fn execute(
             task.dropped_overlap
         ));
     }
-    let fetched = open.fetch(settings, &arguments.machine, printer)?;
-    let student = open::student(&fetched.path, &arguments.machine)?;
     let stop = interrupt::watch(printer);
     let watcher = Arc::new(Watcher::new(printer.clone()));
     let run = Run::new(
@@ -121,8 +122,11 @@ async fn put_aside(directory: &Path, printer: &Printer) -> Result<(), Failure> {
         name.push(format!(".{n}"));
         PathBuf::from(name)
     };
-    let free = (1..).map(aside).find(|path| !path.exists());
-    let target = free.unwrap_or_else(|| aside(0));
+    let mut number = 1;
+    while aside(number).exists() {
+        number += 1;
+    }
+    let target = aside(number);
     std::fs::rename(directory, &target).map_err(|source| Failure::Write {
         path: target.clone(),
         source,

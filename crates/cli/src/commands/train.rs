@@ -77,9 +77,10 @@ fn read_pairs(path: &Path) -> Result<Vec<TrainingPair>, Failure> {
     for (i, line) in lines {
         let parsed: Line = serde_json::from_str(line).map_err(|e| {
             Failure::Usage(format!(
-                "{} line {}: {e}; each line is a JSON object with `prompt` and `completion`",
+                "{} line {}: {}; each line is a JSON object with `prompt` and `completion`",
                 path.display(),
-                i + 1
+                i + 1,
+                without_position(&e)
             ))
         })?;
         if parsed.completion.is_empty() {
@@ -101,4 +102,11 @@ fn read_pairs(path: &Path) -> Result<Vec<TrainingPair>, Failure> {
         )));
     }
     Ok(pairs)
+}
+
+/// What JSON complains of, without its own count of lines, which starts anew in every line.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    format!("{what} (column {})", error.column())
 }

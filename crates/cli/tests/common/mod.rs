@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The checkout.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
@@ -18,7 +18,7 @@ pub fn root() -> PathBuf {
 
 /// The command in a directory of its own; models are cached beside the build, so that they are
 /// fetched once.
-pub fn autodidact(directory: &Path) -> Command {
+pub(crate) fn autodidact(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_autodidact"));
     command
         .current_dir(directory)
@@ -29,7 +29,7 @@ pub fn autodidact(directory: &Path) -> Command {
 }
 
 /// Exit code, standard output and standard error.
-pub fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = autodidact(directory).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::attention::Span;
-use super::cache::{Cache, Segment};
+use super::cache::{Cache, Segment, SegmentId};
 use super::forward::{Network, Row, Scratch};
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
@@ -127,18 +127,7 @@ impl Sampler {
         };
         let mut cache = Cache::new(&self.model.config);
         let segment = cache.open(0);
-        let rows: Vec<Row> = tokens
-            .iter()
-            .map(|token| Row {
-                token: *token,
-                position: cache.extend(segment),
-                segment,
-            })
-            .collect();
-        let spans = [Span {
-            segment,
-            rows: 0..rows.len(),
-        }];
+        let (rows, spans) = one_text(tokens, segment, &mut cache);
         let wanted: Vec<usize> = (0..rows.len()).collect();
         let mut scratch = Scratch::default();
         let logits = network.forward(&rows, &spans, &wanted, &mut cache, &mut scratch)?;
@@ -205,24 +194,28 @@ fn common_prefix(requests: &[Request]) -> usize {
     rest.iter().fold(first.prompt.len() - 1, shared)
 }
 
+/// Rows for the next tokens of a text that is computed alone.
+fn one_text(tokens: &[u32], segment: SegmentId, cache: &mut Cache) -> (Vec<Row>, [Span; 1]) {
+    let row = |token: &u32| Row {
+        token: *token,
+        position: cache.extend(segment),
+        segment,
+    };
+    let rows: Vec<Row> = tokens.iter().map(row).collect();
+    let spans = [Span {
+        segment,
+        rows: 0..rows.len(),
+    }];
+    (rows, spans)
+}
+
 /// Keys and values of the common prefix.
 fn compute_prefix(network: &Network<'_>, tokens: &[u32]) -> Result<Segment, EngineError> {
     let mut cache = Cache::new(&network.model.config);
     let segment = cache.open(0);
     let mut scratch = Scratch::default();
     for chunk in tokens.chunks(PREFILL_ROWS) {
-        let rows: Vec<Row> = chunk
-            .iter()
-            .map(|token| Row {
-                token: *token,
-                position: cache.extend(segment),
-                segment,
-            })
-            .collect();
-        let spans = [Span {
-            segment,
-            rows: 0..rows.len(),
-        }];
+        let (rows, spans) = one_text(chunk, segment, &mut cache);
         network.forward(&rows, &spans, &[], &mut cache, &mut scratch)?;
     }
     Ok(cache.segment(segment).clone())

@@ -1,0 +1,94 @@
+//! `train` and `evaluate` on a model so small that it takes a blink.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+mod common;
+
+use std::fs;
+
+use common::{root, run};
+use serde_json::Value;
+
+const SPEC: &str = r#"
+[run]
+name = "a"
+[task]
+train = "problems.jsonl"
+evaluate = "problems.jsonl"
+[task.prompt]
+before_question = "q "
+before_answer = " a"
+completion_lead = " "
+separator = "\n\n"
+hint = " <{hint}>"
+hint_place = "after-question"
+stop = ["\n\n"]
+[student]
+model = ["MODEL"]
+few_shot = 0
+[sample]
+max_tokens = 8
+"#;
+
+#[test]
+fn a_trained_adapter_changes_what_evaluate_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = root().join("crates/engine/tests/golden/tiny.gguf");
+    let model = model.to_str().unwrap();
+    let spec = SPEC
+        .replace("MODEL", model)
+        .replace("train = \"problems.jsonl\"", "train = \"other.jsonl\"");
+    fs::write(directory.path().join("a.toml"), spec).unwrap();
+    let problem = |n: u32| format!("{{\"question\": \"{n} + 1?\", \"answer\": \"7\"}}\n");
+    let pair = |n: u32| format!("{{\"prompt\": \"q {n} + 1? a\", \"completion\": \" 7\"}}\n");
+    fs::write(
+        directory.path().join("problems.jsonl"),
+        (1..6).map(problem).collect::<String>(),
+    )
+    .unwrap();
+    fs::write(directory.path().join("other.jsonl"), problem(9)).unwrap();
+    fs::write(
+        directory.path().join("pairs.jsonl"),
+        (1..6).map(pair).collect::<String>(),
+    )
+    .unwrap();
+
+    let right = |adapter: Option<&str>| {
+        let mut arguments = vec!["evaluate", "a.toml", "--output", "json"];
+        arguments.extend(adapter.iter().flat_map(|a| ["--adapter", a]));
+        let (code, out, err) = run(directory.path(), &arguments);
+        assert_eq!(code, 0, "{err}");
+        let measured: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(measured["total"], 5);
+        measured["right"].as_u64().unwrap()
+    };
+    assert!(
+        right(None) < 5,
+        "the untaught model does not know the answer"
+    );
+    let train = [
+        "train",
+        "pairs.jsonl",
+        "--model",
+        model,
+        "--out",
+        "adapter",
+        "--steps",
+        "60",
+        "--rank",
+        "8",
+        "--learning-rate",
+        "2e-2",
+        "--batch",
+        "5",
+    ];
+    let (code, _, err) = run(directory.path(), &train);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(right(Some("adapter")), 5, "the PEFT directory");
+    assert_eq!(right(Some("adapter/adapter.gguf")), 5, "the GGUF adapter");
+    assert!(
+        !directory
+            .path()
+            .join("adapter/checkpoint.safetensors")
+            .exists()
+    );
+}
