@@ -1,4 +1,4 @@
-//! Ctrl-C: once to drain and park, twice to stop at once.
+//! Ctrl-C: once to write down what is done and park, twice to stop at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(crate) fn watch(printer: &Printer) -> Arc<AtomicBool> {
                 #[expect(clippy::disallowed_methods, clippy::exit, reason = "the user insists")]
                 std::process::exit(STOPPED);
             }
-            printer.note("finishing what is under way; press Ctrl-C again to stop at once");
+            printer.note("parking the run; press Ctrl-C again to stop at once");
         }
     });
     flag

@@ -65,6 +65,10 @@ pub(crate) fn spec(path: &Path, overrides: &Overrides) -> Result<OpenSpec, Failu
         spec.task.evaluate_problems = at_most(spec.task.evaluate_problems);
         spec.select.minimum = spec.select.minimum.min(limit.div_ceil(8).max(1));
     }
+    spec.check().map_err(|source| Failure::Spec {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(OpenSpec { spec, directory })
 }
 
@@ -125,9 +129,10 @@ pub(crate) fn sources(texts: &[String]) -> Vec<ModelSource> {
 }
 
 /// Opens a fetched model as a student of this process.
-pub(crate) fn student(path: &Path, machine: &Machine) -> Result<Arc<LocalStudent>, Failure> {
-    let model = Arc::new(Model::open(path)?);
-    Ok(Arc::new(LocalStudent::new(model, threads(machine))))
+pub(crate) fn student(fetched: &Fetched, machine: &Machine) -> Result<Arc<LocalStudent>, Failure> {
+    let model = Arc::new(Model::open(&fetched.path)?);
+    let student = LocalStudent::new(model, fetched.sha256.clone(), threads(machine));
+    Ok(Arc::new(student))
 }
 
 /// As many threads as asked for, or as there are cores.

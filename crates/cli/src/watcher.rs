@@ -39,6 +39,24 @@ struct Stage {
 }
 
 impl Stage {
+    fn start(printer: &Printer, iteration: u32, title: &str, done: u64, total: u64) -> Self {
+        let title = match iteration {
+            0 => title.to_owned(),
+            n => format!("loop {n}: {title}"),
+        };
+        let bar = bar(printer, &title, total, BAR);
+        bar.set_position(done);
+        Self {
+            title,
+            bar,
+            started: Instant::now(),
+            samples: 0,
+            right: 0,
+            tokens: 0,
+            loss: None,
+        }
+    }
+
     fn tokens_per_second(&self) -> f64 {
         self.tokens as f64 / self.started.elapsed().as_secs_f64().max(1e-3)
     }
@@ -104,22 +122,13 @@ impl Observer for Watcher {
                 done,
                 total,
             } => {
-                let title = if *iteration == 0 {
-                    (*title).to_owned()
-                } else {
-                    format!("loop {iteration}: {title}")
-                };
-                let bar = bar(&self.printer, &title, *total, BAR);
-                bar.set_position(*done);
-                seen.stage = Some(Stage {
+                seen.stage = Some(Stage::start(
+                    &self.printer,
+                    *iteration,
                     title,
-                    bar,
-                    started: Instant::now(),
-                    samples: 0,
-                    right: 0,
-                    tokens: 0,
-                    loss: None,
-                });
+                    *done,
+                    *total,
+                ));
             }
             Event::Sampled { sample, right } => {
                 if let Some(stage) = &mut seen.stage {
@@ -153,11 +162,22 @@ impl Observer for Watcher {
                     seen.baseline = Some(best);
                 }
             }
-            Event::IterationFinished { result, detail } => {
+            Event::IterationFinished {
+                result,
+                detail,
+                now,
+            } => {
                 seen.results.push((*result).clone());
                 seen.details.push((*detail).clone());
-                self.printer
-                    .loops(&seen.results, &seen.details, seen.baseline);
+                if *now {
+                    let Seen {
+                        results,
+                        details,
+                        baseline,
+                        ..
+                    } = &*seen;
+                    self.printer.loops(results, details, *baseline);
+                }
             }
             Event::Note(text) => self.printer.note(text),
         }

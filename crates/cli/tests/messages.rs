@@ -27,8 +27,7 @@ fn fail(files: &[(&str, &[u8])], arguments: &[&str]) -> String {
 }
 
 fn spec(task: &str) -> Vec<u8> {
-    format!("[run]\nname = \"a\"\n[task]\n{task}\n{MODEL}few_shot = 0\nwarm_start = false\n")
-        .into_bytes()
+    format!("[run]\nname = \"a\"\n[task]\n{task}\n{MODEL}few_shot = 1\n").into_bytes()
 }
 
 fn tiny_model() -> Vec<u8> {

@@ -71,7 +71,9 @@ fn written_tasks_are_read_back_as_data_sets() {
         "10",
     ];
     assert_eq!(run(directory.path(), &write).0, 0);
-    let spec = "[run]\nname = \"a\"\n[task]\ntrain = \"data/train.jsonl\"\nevaluate = \"data/evaluate.jsonl\"\n[student]\nmodel = [\"m.gguf\"]\n";
+    let spec = "[run]\nname = \"a\"\n[task]\ntrain = \"data/train.jsonl\"\nevaluate = \"data/evaluate.jsonl\"\n[student]\nmodel = [\"m.gguf\"]\nexamples = \"examples.toml\"\n";
+    let example = "[[example]]\nquestion = \"1 + 1?\"\nrationale = \"1 + 1 = 2. The answer is 2.\"\nanswer = \"2\"\n";
+    std::fs::write(directory.path().join("examples.toml"), example).unwrap();
     std::fs::write(directory.path().join("a.toml"), spec).unwrap();
     let (code, out, err) = run(directory.path(), &["check", "a.toml", "--output", "json"]);
     assert_eq!(code, 0, "{err}");

@@ -32,7 +32,8 @@ pub struct EvaluationResult {
 /// The baseline a run is judged by: the best of the prompts the untaught model was measured with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BaselineMeasurement {
-    /// Which one won: `base/few-shot`, `base/zero-shot` or `warm-start`.
+    /// Which one it is: `base/few-shot`, `base/zero-shot`, `warm-start`, `warm-start/few-shot`, or a
+    /// control.
     pub name: String,
     /// Problems answered right.
     pub right: u32,
@@ -116,6 +117,7 @@ pub struct RunStatus {
     pub base: Option<BaselineAccuracy>,
     /// The finished outer loops.
     pub iterations: Vec<IterationResult>,
-    /// The published adapter; absent while none is better than the baseline.
+    /// The best adapter so far; absent while none is better than the baseline. A finished run has a
+    /// copy of it in `adapters/best`.
     pub best: Option<BestIteration>,
 }

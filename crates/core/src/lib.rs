@@ -9,6 +9,7 @@ mod prompt;
 mod sample;
 mod selection;
 mod spec;
+mod spec_check;
 mod spec_error;
 mod verdict;
 

@@ -28,6 +28,12 @@ impl Run {
         if self.spec.student.warm_start {
             self.warm_start().await?;
             versions.push((Self::warm_started(false), "measuring the warm start"));
+            if self.spec.student.keep_few_shot {
+                versions.push((
+                    Self::warm_started(true),
+                    "measuring the warm start, few-shot",
+                ));
+            }
         }
         let mut measured = Vec::new();
         for (version, title) in versions {

@@ -13,9 +13,12 @@ impl Run {
     pub(crate) async fn measure_controls(&self, last: u32) -> Result<(), StarError> {
         let mut measured = Vec::new();
         for control in &self.spec.run.controls {
-            let pairs = match control {
-                Control::Direct => self.direct_pairs(),
-                Control::NoRationalization => self.rationale_pairs(last).await?,
+            let (pairs, few_shot) = match control {
+                Control::Direct => (self.direct_pairs(), false),
+                Control::NoRationalization => (
+                    self.rationale_pairs(last).await?,
+                    self.spec.student.keep_few_shot,
+                ),
             };
             let name = control.as_str();
             if pairs.is_empty() {
@@ -29,7 +32,7 @@ impl Run {
             let version = Version {
                 sampler: SamplerId(format!("control/{name}")),
                 adapter: Some(format!("adapters/{name}")),
-                few_shot: false,
+                few_shot,
             };
             let title = format!("measuring the control `{name}`");
             let marks = self
@@ -53,7 +56,11 @@ impl Run {
 
     /// Questions and answers without rationales (the paper's direct fine-tuning, section 4), the
     /// answer in the form that the verifier reads.
+    /// Empty where gold is a pattern, which nobody should learn to write.
     fn direct_pairs(&self) -> Vec<TrainingPair> {
+        if self.task.verify == VerifyKind::Regex {
+            return Vec::new();
+        }
         let gold = self
             .task
             .train
@@ -72,15 +79,15 @@ impl Run {
         .collect()
     }
 
-    /// What the last loop kept, without rationalizations.
+    /// What the last student learned from, without rationalizations.
     async fn rationale_pairs(&self, last: u32) -> Result<Vec<TrainingPair>, StarError> {
         let kept: Vec<KeptRationale> = self.store.stage(last, "kept").await?.unwrap_or_default();
         let rationales = kept.into_iter().filter(|k| k.mode == Mode::Rationale);
-        Ok(rationales
-            .map(|k| TrainingPair {
-                prompt: k.prompt,
-                completion: k.completion,
-            })
-            .collect())
+        let mut pairs = self.warm_start_pairs();
+        pairs.extend(rationales.map(|k| TrainingPair {
+            prompt: k.prompt,
+            completion: k.completion,
+        }));
+        Ok(pairs)
     }
 }

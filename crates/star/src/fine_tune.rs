@@ -1,6 +1,9 @@
 //! Fine-tuning: line 7 of the algorithm, the warm start, and the adapters on disk.
 
+use std::sync::atomic::Ordering;
+
 use autodidact_core::{IterationResult, KeptRationale, SamplerId};
+use autodidact_engine::StepReport;
 use autodidact_store::atomic_write;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -88,7 +91,8 @@ impl Run {
         .await
     }
 
-    fn warm_start_pairs(&self) -> Vec<TrainingPair> {
+    /// The examples as training text, if there is a warm start.
+    pub(crate) fn warm_start_pairs(&self) -> Vec<TrainingPair> {
         if !self.spec.student.warm_start {
             return Vec::new();
         }
@@ -113,10 +117,17 @@ impl Run {
         steps: u32,
     ) -> Result<(), StarError> {
         let stage = format!("train {trained}");
-        if self.store.stage::<u32>(iteration, &stage).await?.is_some() {
+        let directory = self.store.directory();
+        let adapter = directory.join(format!("adapters/{name}"));
+        let done = self.store.stage::<u32>(iteration, &stage).await?.is_some();
+        // An adapter that was lost although its row is there is made again, with the same bytes.
+        if done
+            && ADAPTER_FILES
+                .iter()
+                .all(|file| adapter.join(file).is_file())
+        {
             return Ok(());
         }
-        let directory = self.store.directory();
         atomic_write(
             &directory.join(format!("training/{name}.jsonl")),
             &jsonl(&pairs)?,
@@ -126,16 +137,22 @@ impl Run {
             spec: self.spec.train.clone(),
             steps,
             seed: self.spec.run.seed,
-            adapter: directory.join(format!("adapters/{name}")),
+            adapter,
             checkpoint: directory.join(format!("checkpoints/{name}.safetensors")),
         };
-        self.timed(
-            iteration,
-            "train",
-            self.run_training(iteration, trained, job),
-        )
-        .await?;
+        let checkpoint = job.checkpoint.clone();
+        let clock = if matches!(trained, "student" | "warm-start") {
+            "train"
+        } else {
+            "controls"
+        };
+        self.timed(iteration, clock, self.run_training(iteration, trained, job))
+            .await?;
         self.store.finish_stage(iteration, &stage, &steps).await?;
+        // Only now nobody needs it; one that stays behind would cost space and nothing else.
+        if let Err(error) = std::fs::remove_file(&checkpoint) {
+            tracing::debug!(%error, path = %checkpoint.display(), "no checkpoint to remove");
+        }
         Ok(())
     }
 
@@ -154,24 +171,45 @@ impl Run {
             done,
             total,
         });
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let (student, stop) = (self.student.clone(), self.stop.clone());
         let worker = tokio::task::spawn_blocking(move || {
-            // Nobody listens any more only if the journal failed; that error is the one to report.
             let on_step = move |report| {
-                let _ = sender.send(report);
+                let (done, journaled) = std::sync::mpsc::channel();
+                // Waits until the loss is on the disk, so that no checkpoint is ahead of the
+                // journal. Nobody listens any more only if the journal failed, and that error is
+                // the one to report.
+                if sender.send((report, done)).is_ok() {
+                    let _ = journaled.recv();
+                }
             };
             student.train(&job, &on_step, &stop)
         });
-        while let Some(report) = receiver.recv().await {
+        let journaled = self.journal_losses(iteration, trained, receiver).await;
+        if journaled.is_err() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        let trained = worker.await.map_err(|_| StarError::Worker)?;
+        journaled.and(trained)?;
+        self.observer.on(&Event::StageFinished);
+        Ok(())
+    }
+
+    async fn journal_losses(
+        &self,
+        iteration: u32,
+        trained: &str,
+        mut receiver: mpsc::UnboundedReceiver<(StepReport, std::sync::mpsc::Sender<()>)>,
+    ) -> Result<(), StarError> {
+        while let Some((report, done)) = receiver.recv().await {
             let loss = [report.loss as f32];
             self.store
                 .record_losses(iteration, trained, report.step, &loss)
                 .await?;
+            // The trainer waits for this; it is gone only if it failed.
+            let _ = done.send(());
             self.observer.on(&Event::Step { report });
         }
-        worker.await.map_err(|_| StarError::Worker)??;
-        self.observer.on(&Event::StageFinished);
         Ok(())
     }
 

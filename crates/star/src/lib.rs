@@ -31,7 +31,7 @@ pub use measure_once::{Measured, Measurement, measure_once};
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
-pub use run::Run;
+pub use run::{Run, validate};
 pub use seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
 pub use statistics::{accuracy, compare, mcnemar, wilson};
 pub use status::status;

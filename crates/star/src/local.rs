@@ -18,13 +18,19 @@ use crate::seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, Trainin
 #[derive(Debug)]
 pub struct LocalStudent {
     model: Arc<Model>,
+    identity: String,
     threads: usize,
 }
 
 impl LocalStudent {
-    /// A student on an open model.
-    pub fn new(model: Arc<Model>, threads: usize) -> Self {
-        Self { model, threads }
+    /// A student on an open model. `identity` names its weights, for instance by the file's SHA-256
+    /// sum: a checkpoint made with others is not resumed.
+    pub fn new(model: Arc<Model>, identity: String, threads: usize) -> Self {
+        Self {
+            model,
+            identity,
+            threads,
+        }
     }
 
     /// The model.
@@ -93,6 +99,20 @@ fn of_problem(ask: &Ask, error: EngineError) -> StarError {
     }
 }
 
+impl LocalSampler {
+    /// Refuses a prompt that leaves no room for its completion.
+    fn fits(&self, prompt: Vec<u32>, options: &SamplingOptions) -> Result<Vec<u32>, EngineError> {
+        let (context, tokens) = (self.0.model().config().context, prompt.len());
+        if tokens.saturating_add(options.max_tokens) <= context {
+            return Ok(prompt);
+        }
+        Err(EngineError::Input(format!(
+            "its prompt has {tokens} tokens and up to {} are to be generated, but the model's context holds {context}; leave the problem out, use fewer few-shot examples, or lower `max_tokens`",
+            options.max_tokens
+        )))
+    }
+}
+
 impl Sampler for LocalSampler {
     fn sample(
         &self,
@@ -103,11 +123,21 @@ impl Sampler for LocalSampler {
         stop: &AtomicBool,
     ) -> Result<(), StarError> {
         let mut requests = Vec::with_capacity(asks.len());
-        for ask in asks {
-            let prompt =
-                encode(self.0.model(), &ask.prompt).map_err(|error| of_problem(ask, error))?;
-            let seeds = ask.keys.iter().map(|key| key.seed(run_seed)).collect();
-            requests.push(Request { prompt, seeds });
+        // Where each request's keys begin: an ask for more samples than a batch holds becomes
+        // several requests, so that memory stays within the batch.
+        let mut origins = Vec::with_capacity(asks.len());
+        for (a, ask) in asks.iter().enumerate() {
+            let prompt = encode(self.0.model(), &ask.prompt)
+                .and_then(|prompt| self.fits(prompt, options))
+                .map_err(|error| of_problem(ask, error))?;
+            for (chunk, keys) in ask.keys.chunks(options.batch.max(1)).enumerate() {
+                let seeds = keys.iter().map(|key| key.seed(run_seed)).collect();
+                requests.push(Request {
+                    prompt: prompt.clone(),
+                    seeds,
+                });
+                origins.push((a, chunk * options.batch));
+            }
         }
         let on_sample = |finished: Finished| {
             let Finished {
@@ -121,7 +151,7 @@ impl Sampler for LocalSampler {
                 ..completion
             };
             deliver(Sample {
-                key: asks[request].keys[index].clone(),
+                key: asks[origins[request].0].keys[origins[request].1 + index].clone(),
                 completion,
             });
         };
@@ -142,7 +172,7 @@ impl Trainer for LocalStudent {
             .iter()
             .map(|pair| self.training_example(pair))
             .collect();
-        let options = trainer_options(job, self.threads);
+        let options = trainer_options(job, &self.identity, self.threads);
         let mut trainer = autodidact_engine::Trainer::new(self.model.clone(), examples?, options)?;
         resume(&mut trainer, &job.checkpoint)?;
         while trainer.steps_done() < job.steps {
@@ -159,16 +189,13 @@ impl Trainer for LocalStudent {
             }
         }
         self.write_adapter(trainer.adapter(), &job.adapter)?;
-        // The adapter is on the disk; a checkpoint that stays behind would only cost space.
-        if let Err(error) = std::fs::remove_file(&job.checkpoint) {
-            tracing::debug!(%error, path = %job.checkpoint.display(), "no checkpoint to remove");
-        }
         Ok(())
     }
 }
 
-fn trainer_options(job: &TrainingJob, threads: usize) -> TrainerOptions {
+fn trainer_options(job: &TrainingJob, identity: &str, threads: usize) -> TrainerOptions {
     TrainerOptions {
+        weights: identity.to_owned(),
         rank: job.spec.rank as usize,
         alpha: job.spec.alpha,
         steps: job.steps,

@@ -44,6 +44,9 @@ impl Run {
                 let rationales = self.sample_rationales(n, &student).await?;
                 let rationalizations = self.rationalize(n, &student, &rationales).await?;
                 let kept = self.select(n, rationales, rationalizations).await?;
+                if !self.is_enough(n, &kept)? {
+                    break;
+                }
                 student = self.fine_tune(n, &kept).await?;
                 results.push(self.evaluate_iteration(n, &student, &baseline).await?);
             }
@@ -143,14 +146,26 @@ impl Run {
         self.store
             .finish_stage(n, "select", &(counts, detail))
             .await?;
-        if kept.len() < self.spec.select.minimum as usize {
-            return Err(StarError::TooFewRationales {
-                iteration: n,
-                kept: kept.len(),
-                minimum: self.spec.select.minimum,
-            });
-        }
         Ok(kept)
+    }
+
+    /// The minimum-data guard: too little in the first loop ends the run with an error, in a later
+    /// one it ends the loop, and what was reached stands.
+    fn is_enough(&self, n: u32, kept: &[KeptRationale]) -> Result<bool, StarError> {
+        let minimum = self.spec.select.minimum;
+        if kept.len() >= minimum as usize {
+            return Ok(true);
+        }
+        let error = StarError::TooFewRationales {
+            iteration: n,
+            kept: kept.len(),
+            minimum,
+        };
+        if n == 1 {
+            return Err(error);
+        }
+        self.observer.on(&Event::Note(&error.to_string()));
+        Ok(false)
     }
 
     /// Measures the student on the held-out problems and closes the loop.
@@ -165,11 +180,9 @@ impl Run {
             .timed(n, "evaluate", self.measure(n, student, title))
             .await?;
         let evaluation = statistics::compare(&baseline.marks.0, &marks.0);
-        let (counts, detail): (TrainCounts, IterationDetail) = self
-            .store
-            .stage(n, "select")
-            .await?
-            .unwrap_or((empty_counts(), IterationDetail::default()));
+        let selected: Option<(TrainCounts, IterationDetail)> =
+            self.store.stage(n, "select").await?;
+        let counts = selected.map_or_else(empty_counts, |(counts, _)| counts);
         let result = IterationResult {
             n,
             train: counts,
@@ -178,20 +191,34 @@ impl Run {
             adapter: student.adapter.clone().unwrap_or_default(),
         };
         self.store.finish_stage(n, "finished", &result).await?;
-        let losses = self.store.losses(n, "student").await?;
-        let detail = IterationDetail {
-            final_loss: losses.last().copied().map_or(0.0, f64::from),
-            ..detail
-        };
-        self.observer.on(&Event::IterationFinished {
-            result: &result,
-            detail: &detail,
-        });
+        self.tell_iteration(&result, true).await?;
         Ok(result)
     }
 
+    /// Tells the observer what a loop came to; `now` if it has just ended, and not in an earlier
+    /// attempt.
+    async fn tell_iteration(&self, result: &IterationResult, now: bool) -> Result<(), StarError> {
+        let selected: Option<(TrainCounts, IterationDetail)> =
+            self.store.stage(result.n, "select").await?;
+        let losses = self.store.losses(result.n, "student").await?;
+        let detail = IterationDetail {
+            final_loss: losses.last().copied().map_or(0.0, f64::from),
+            ..selected.map(|(_, detail)| detail).unwrap_or_default()
+        };
+        self.observer.on(&Event::IterationFinished {
+            result,
+            detail: &detail,
+            now,
+        });
+        Ok(())
+    }
+
     async fn finished_iteration(&self, n: u32) -> Result<Option<IterationResult>, StarError> {
-        Ok(self.store.stage(n, "finished").await?)
+        let result: Option<IterationResult> = self.store.stage(n, "finished").await?;
+        if let Some(result) = &result {
+            self.tell_iteration(result, false).await?;
+        }
+        Ok(result)
     }
 
     /// True if the last `stop.patience` loops brought nothing better than what was before them.

@@ -44,12 +44,14 @@ pub enum Event<'a> {
         result: &'a IterationResult,
         /// What it came to in detail.
         detail: &'a IterationDetail,
+        /// It has just ended; otherwise in an earlier attempt at the run.
+        now: bool,
     },
     /// Something people should know, in a sentence.
     Note(&'a str),
 }
 
-/// Whoever watches a run. Called from the loop's own thread.
+/// Whoever watches. Called from several threads, one at a time or not.
 pub trait Observer: Send + Sync {
     /// Takes notice of an event.
     fn on(&self, event: &Event<'_>);

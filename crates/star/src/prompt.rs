@@ -5,7 +5,7 @@ use autodidact_core::{
 };
 use autodidact_tasks::Task;
 
-use crate::rationalize::hint_of;
+use crate::rationalize::{hint_of, leaks_hint};
 use crate::seams::TrainingPair;
 
 /// Writes problems down for a model. The hint exists in [`Prompter::hinted`] only: everything that
@@ -16,18 +16,28 @@ pub struct Prompter {
     style: PromptStyle,
     examples: Vec<Example>,
     strength: HintStrength,
+    /// The hint's text tells a leak: honest rationales do not contain theirs.
+    hint_tells: bool,
 }
 
 impl Prompter {
     /// A prompter with the task's format and the first `few_shot` of its examples.
     pub fn new(task: &Task, style: PromptStyle, few_shot: usize, strength: HintStrength) -> Self {
         let examples = task.examples.iter().take(few_shot).cloned().collect();
-        Self {
+        let mut prompter = Self {
             format: task.format.clone(),
             style,
             examples,
             strength,
-        }
+            hint_tells: true,
+        };
+        // Where the hint is the bare answer, as on the addition scratchpad, every right rationale
+        // contains it; then only phrases that speak of a hint can give a leak away.
+        prompter.hint_tells = !task.examples.iter().any(|example| {
+            let hint = prompter.hint_text(&as_problem(example));
+            leaks_hint(&example.rationale, hint.as_deref())
+        });
+        prompter
     }
 
     /// Number of examples in the few-shot prompt.
@@ -66,13 +76,21 @@ impl Prompter {
         }
     }
 
-    /// Texts at which sampling stops.
+    /// Texts at which sampling stops. A conversation ends by itself; text goes on with the next
+    /// question unless it is stopped.
     pub fn stops(&self) -> Vec<String> {
-        self.format.stop.clone()
+        match self.style {
+            PromptStyle::Text => self.format.stop.clone(),
+            PromptStyle::Chat => Vec::new(),
+        }
     }
 
-    /// The hint as it stands in the prompt, to recognise a rationale that repeats it.
+    /// The hint as it stands in the prompt, to recognise a rationale that repeats it; `None` if
+    /// honest rationales contain theirs too.
     pub fn hint_text(&self, problem: &Problem) -> Option<String> {
+        if !self.hint_tells {
+            return None;
+        }
         let hint = hint_of(problem, self.strength)?;
         Some(self.format.hint.replace("{hint}", &hint))
     }
@@ -148,35 +166,48 @@ impl Prompter {
         gold: Option<&str>,
         hint: Option<&str>,
     ) -> String {
+        let format = &self.format;
         let mut text = question.trim().to_owned();
-        // A conversation has no answer mark to put a hint after.
-        let after_question = self.format.hint_place == HintPlace::AfterQuestion
-            || (self.style == PromptStyle::Chat
-                && self.format.hint_place == HintPlace::AfterAnswerMark);
-        if let Some(hint) = hint
-            && after_question
-        {
-            text += &self.format.hint.replace("{hint}", hint);
+        // A problem without choices has no line to mark, and a conversation no answer mark to put a
+        // hint after: there the hint follows the question.
+        let place = match format.hint_place {
+            HintPlace::OnChoice if choices.is_empty() => HintPlace::AfterQuestion,
+            place => place,
+        };
+        if let Some(hint) = hint {
+            if place == HintPlace::AfterAnswerMark && self.style == PromptStyle::Chat {
+                text += &format.before_answer;
+            }
+            if place == HintPlace::AfterQuestion
+                || (place == HintPlace::AfterAnswerMark && self.style == PromptStyle::Chat)
+            {
+                text += &format.hint.replace("{hint}", hint);
+            }
         }
+        let right = gold.and_then(|gold| right_choice(gold, choices));
         if !choices.is_empty() {
             text += "\nAnswer Choices:";
         }
-        for choice in choices {
+        for (i, choice) in choices.iter().enumerate() {
             for part in ["\n(", &choice.label.to_lowercase(), ") ", &choice.text] {
                 text += part;
             }
-            let right = gold.is_some_and(|g| is_choice(g, choice));
-            if right && hint.is_some() && self.format.hint_place == HintPlace::OnChoice {
-                text += &self.format.hint;
+            if hint.is_some() && place == HintPlace::OnChoice && right == Some(i) {
+                text += &format.hint;
             }
         }
         text
     }
 }
 
-/// True if gold names this choice, by letter or by text.
-pub(crate) fn is_choice(gold: &str, choice: &Choice) -> bool {
-    gold.eq_ignore_ascii_case(&choice.label) || gold.eq_ignore_ascii_case(&choice.text)
+/// The choice that gold names: by its letter, or else by its text.
+pub(crate) fn right_choice(gold: &str, choices: &[Choice]) -> Option<usize> {
+    let by = |text: fn(&Choice) -> &str| {
+        choices
+            .iter()
+            .position(|c| gold.trim().eq_ignore_ascii_case(text(c).trim()))
+    };
+    by(|c| &c.label).or_else(|| by(|c| &c.text))
 }
 
 fn as_problem(example: &Example) -> Problem {
@@ -267,6 +298,33 @@ mod tests {
         assert!(
             hinted.ends_with("Q: How many?\nAnswer Choices:\n(a) sink\n(b) market (CORRECT)\nA:")
         );
+    }
+
+    #[test]
+    fn gold_names_a_choice_by_its_letter_before_its_text() {
+        let choice = |label: &str, text: &str| Choice {
+            label: label.into(),
+            text: text.into(),
+        };
+        let choices = [choice("1", "3"), choice("2", "4"), choice("3", "5")];
+        assert_eq!(right_choice("3", &choices), Some(2));
+        assert_eq!(right_choice("4", &choices), Some(1));
+        assert_eq!(right_choice("9", &choices), None);
+    }
+
+    #[test]
+    fn a_hint_that_every_right_rationale_contains_tells_nothing() {
+        let format = PromptFormat {
+            hint: " {hint}".into(),
+            ..PromptFormat::default()
+        };
+        let problem = problem(vec![], "12");
+        assert_eq!(
+            prompter(format, PromptStyle::Text).hint_text(&problem),
+            None
+        );
+        let usual = prompter(PromptFormat::default(), PromptStyle::Text);
+        assert_eq!(usual.hint_text(&problem).unwrap(), " (the answer is 12)");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use autodidact_core::{HintStrength, Problem};
 
-use crate::prompt::is_choice;
+use crate::prompt::right_choice;
 
 /// Phrases of a model that speaks of its hint instead of reasoning.
 const LEAKS: &[&str] = &[
@@ -30,10 +30,7 @@ pub(crate) fn hint_of(problem: &Problem, strength: HintStrength) -> Option<Strin
     if gold.is_empty() {
         return None;
     }
-    let choice = problem
-        .choices
-        .iter()
-        .find(|choice| is_choice(gold, choice));
+    let choice = right_choice(gold, &problem.choices).map(|i| &problem.choices[i]);
     let answer = choice.map_or_else(
         || gold.to_owned(),
         |choice| format!("({}) {}", choice.label.to_lowercase(), choice.text),

@@ -67,30 +67,11 @@ impl Run {
         observer: Arc<dyn Observer>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, StarError> {
+        validate(&spec, &task)?;
         let few_shot = spec.student.few_shot as usize;
         let prompter = Prompter::new(&task, spec.student.prompt, few_shot, spec.rationalize.hint);
-        if spec.student.warm_start && task.examples.is_empty() {
-            return Err(StarError::Spec(
-                "`student.warm_start` learns from examples with rationales, and the task has none; name a file in `student.examples`".into(),
-            ));
-        }
-        if prompter.few_shot_examples() == 0 && !spec.student.warm_start {
-            return Err(StarError::Spec(
-                "the student needs examples with rationales to begin with; name a file in `student.examples`".into(),
-            ));
-        }
-        if task.train.is_empty() || task.evaluate.is_empty() {
-            return Err(StarError::Spec(
-                "the task has no problems to train or to evaluate on".into(),
-            ));
-        }
         let both = task.train.iter().chain(&task.evaluate);
         let problems: HashMap<_, _> = both.map(|p| (p.id.clone(), p.clone())).collect();
-        if problems.len() != task.train.len() + task.evaluate.len() {
-            return Err(StarError::Spec(
-                "two problems of the task have the same id".into(),
-            ));
-        }
         let inputs = Inputs::new(&task, model)?;
         Ok(Self {
             spec,
@@ -202,6 +183,34 @@ impl Run {
             "the {what} changed since the run was started; restore them, give `--new` to put the run aside and start afresh, or `--name` to start another beside it"
         )))
     }
+}
+
+/// Checks that a task has what a spec asks for, before anything is made or sampled.
+pub fn validate(spec: &RunSpec, task: &Task) -> Result<(), StarError> {
+    let problem = |text: &str| Err(StarError::Spec(text.to_owned()));
+    if spec.student.warm_start && task.examples.is_empty() {
+        return problem(
+            "`student.warm_start` learns from examples with rationales, and the task has none; name a file in `student.examples`",
+        );
+    }
+    if !spec.student.warm_start && (task.examples.is_empty() || spec.student.few_shot == 0) {
+        return problem(
+            "the student needs examples with rationales to begin with; name a file in `student.examples` and set `student.few_shot` to at least 1",
+        );
+    }
+    if task.train.is_empty() || task.evaluate.is_empty() {
+        return problem("the task has no problems to train or to evaluate on");
+    }
+    let mut ids = HashSet::new();
+    for one in task.train.iter().chain(&task.evaluate) {
+        if !ids.insert(&one.id) {
+            return problem(&format!(
+                "two problems of the task have the id `{}`",
+                one.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Fingerprints of what a run learns from.

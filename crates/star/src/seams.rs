@@ -57,7 +57,7 @@ pub struct TrainingJob {
     pub seed: u64,
     /// Where the adapter goes: a directory with the PEFT files and `adapter.gguf`.
     pub adapter: std::path::PathBuf,
-    /// Where the checkpoint is kept until the adapter is written.
+    /// Where the checkpoint is kept; whoever ordered the training removes it afterwards.
     pub checkpoint: std::path::PathBuf,
 }
 

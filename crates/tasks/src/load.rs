@@ -13,7 +13,7 @@ use crate::examples::read_examples;
 use crate::fields::Fields;
 use crate::generate;
 use crate::random::Random;
-use crate::read::{make_unique, read_problems};
+use crate::read::{SeenIds, read_problems};
 use crate::split::{drop_overlap, hold_out};
 use crate::steps::StepChecker;
 
@@ -85,9 +85,9 @@ fn from_files(path: &Path, spec: &TaskSpec, seed: u64) -> Result<Task, TaskError
         Some(path) => (read, read_problems(path, &fields, Split::Evaluate)?),
         None => hold_out(read),
     };
-    let mut ids = HashSet::new();
+    let mut ids = SeenIds::default();
     for problem in train.iter_mut().chain(&mut evaluate) {
-        make_unique(&mut problem.id, &mut ids);
+        ids.make_unique(&mut problem.id);
     }
     for problem in &mut evaluate {
         problem.split = Split::Evaluate;

@@ -1,6 +1,6 @@
 //! Problems from data files.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use autodidact_core::{Answer, Choice, Problem, ProblemId, Split};
@@ -26,11 +26,11 @@ pub fn read_problems(
     split: Split,
 ) -> Result<Vec<Problem>, TaskError> {
     let mut problems = Vec::new();
-    let mut ids = HashSet::new();
+    let mut ids = SeenIds::default();
     for_each_record(path, |line, record| {
         let mut problem = problem(record, line, fields, split)
             .map_err(|problem| TaskError::line(path, line, problem))?;
-        make_unique(&mut problem.id, &mut ids);
+        ids.make_unique(&mut problem.id);
         problems.push(problem);
         Ok(())
     })?;
@@ -40,19 +40,27 @@ pub fn read_problems(
     Ok(problems)
 }
 
-/// Changes an id that is already in `ids`, and adds it.
-pub(crate) fn make_unique(id: &mut ProblemId, ids: &mut HashSet<String>) {
-    if ids.insert(id.0.clone()) {
-        return;
-    }
-    let first = id.0.clone();
-    let mut n = 2u64;
-    loop {
-        id.0 = format!("{first}~{n}");
-        if ids.insert(id.0.clone()) {
+/// Ids that were seen, each with the last number that was given to a repetition of it.
+#[derive(Debug, Default)]
+pub(crate) struct SeenIds(HashMap<String, u64>);
+
+impl SeenIds {
+    /// Changes an id that was seen before, and remembers it.
+    pub(crate) fn make_unique(&mut self, id: &mut ProblemId) {
+        if !self.0.contains_key(&id.0) {
+            self.0.insert(id.0.clone(), 1);
             return;
         }
-        n += 1;
+        loop {
+            let last = self.0.entry(id.0.clone()).or_insert(1);
+            *last += 1;
+            let candidate = format!("{}~{last}", id.0);
+            if !self.0.contains_key(&candidate) {
+                self.0.insert(candidate.clone(), 1);
+                id.0 = candidate;
+                return;
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use autodidact_core::{HintStrength, Prompt};
 use autodidact_models::NoProgress;
-use autodidact_star::Prompter;
+use autodidact_star::{Prompter, validate};
 
 use crate::arguments::CheckArguments;
 use crate::failure::Failure;
@@ -18,6 +18,7 @@ pub(crate) fn execute(
     let open = open::spec(&arguments.spec, &arguments.overrides)?;
     let task = open.task()?;
     let spec = &open.spec;
+    validate(spec, &task)?;
     // Offline, so that checking never downloads anything.
     let cached = open::fetcher(settings, true).fetch(
         &spec.student.model,

@@ -17,7 +17,7 @@ pub(crate) async fn execute(
     let open = open::spec(&arguments.spec, &arguments.overrides)?;
     let task = open.task()?;
     let fetched = open.fetch(settings, &arguments.machine, printer)?;
-    let student = open::student(&fetched.path, &arguments.machine)?;
+    let student = open::student(&fetched, &arguments.machine)?;
     let stop = interrupt::watch(printer);
     let watcher = Watcher::new(printer.clone());
     let measurement = Measurement {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autodidact_star::{Run, report_data};
-use autodidact_store::{Opened, RunStore, atomic_write};
+use autodidact_star::{ReportData, Run, report_data, validate};
+use autodidact_store::{Opened, RunStore, StoreError, atomic_write};
 
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
@@ -30,9 +30,10 @@ pub(crate) async fn execute(
         .join(&name);
     let spec_text = toml::to_string_pretty(&open.spec)
         .map_err(|e| Failure::Usage(format!("the spec cannot be written down: {e}")))?;
+    validate(&open.spec, &task)?;
     // Before the run exists, so that a model that cannot be had leaves no run behind.
     let fetched = open.fetch(settings, &arguments.machine, printer)?;
-    let student = open::student(&fetched.path, &arguments.machine)?;
+    let student = open::student(&fetched, &arguments.machine)?;
     if arguments.new {
         put_aside(&directory, printer).await?;
     }
@@ -67,14 +68,15 @@ pub(crate) async fn execute(
         stop,
     )?;
     let outcome = run.star().await;
-    write_report(&run, &directory, &name, printer).await?;
+    let report = write_report(&run, &directory, &name).await;
     match outcome {
-        Ok(status) => {
-            printer.run_finished(&status, &report_data(run.store(), &name).await?, &directory)
-        }
+        Ok(status) => printer.run_finished(&status, &report?, &directory),
         Err(error) => {
+            if let Err(failure) = report {
+                printer.note(&format!("no report was written: {failure}"));
+            }
             if error.is_interruption() {
-                printer.note("parked; the same command goes on where it stopped");
+                printer.note("parked; the same command (without `--new`) goes on where it stopped");
             }
             Err(error.into())
         }
@@ -82,18 +84,11 @@ pub(crate) async fn execute(
 }
 
 /// The report shows whatever is there, so an interrupted run has one too.
-async fn write_report(
-    run: &Run,
-    directory: &Path,
-    name: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
+async fn write_report(run: &Run, directory: &Path, name: &str) -> Result<ReportData, Failure> {
     let data = report_data(run.store(), name).await?;
-    let path = directory.join("report.html");
-    if let Err(error) = atomic_write(&path, autodidact_report::render(&data).as_bytes()) {
-        printer.note(&format!("no report was written: {error}"));
-    }
-    Ok(())
+    let page = autodidact_report::render(&data);
+    atomic_write(&directory.join("report.html"), page.as_bytes())?;
+    Ok(data)
 }
 
 /// A run goes on only with the spec it was started with.
@@ -114,8 +109,11 @@ async fn put_aside(directory: &Path, printer: &Printer) -> Result<(), Failure> {
     if !directory.exists() {
         return Ok(());
     }
-    if directory.join("run.db").is_file() {
-        RunStore::open(directory).await?.close().await;
+    match RunStore::open(directory).await {
+        Ok(store) => store.close().await,
+        // Killed before it had begun: nobody owns it and nothing is in it.
+        Err(StoreError::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     let aside = |n: u32| {
         let mut name = directory.as_os_str().to_owned();

@@ -33,7 +33,7 @@ pub(crate) async fn execute(
     let fetcher = open::fetcher(settings, arguments.machine.offline);
     let sources = open::sources(&arguments.model);
     let fetched = fetcher.fetch(&sources, None, Path::new(""), &printer.download())?;
-    let student = open::student(&fetched.path, &arguments.machine)?;
+    let student = open::student(&fetched, &arguments.machine)?;
     let steps = StepSchedule {
         first: arguments.steps,
         growth: 1.0,
@@ -58,6 +58,11 @@ pub(crate) async fn execute(
     let training = tokio::task::spawn_blocking(move || {
         let outcome = student.train(&job, &|report| bar.step(&report), &stop);
         bar.finish();
+        if outcome.is_ok()
+            && let Err(error) = std::fs::remove_file(&job.checkpoint)
+        {
+            tracing::debug!(%error, "no checkpoint to remove");
+        }
         outcome
     });
     training.await.map_err(|_| StarError::Worker)??;

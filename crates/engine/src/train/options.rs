@@ -51,6 +51,8 @@ pub struct TrainerOptions {
     pub seed: u64,
     /// Threads; changes no result.
     pub threads: usize,
+    /// Names the base's weights; a checkpoint made with others is not resumed.
+    pub weights: String,
 }
 
 impl Default for TrainerOptions {
@@ -70,6 +72,7 @@ impl Default for TrainerOptions {
             shard_tokens: 768,
             seed: 0,
             threads: 1,
+            weights: String::new(),
         }
     }
 }
