@@ -67,7 +67,8 @@ pub(crate) enum Command {
 /// Changes to a spec from the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Overrides {
-    /// Use at most this many training and this many evaluation problems.
+    /// Use at most this many training and this many evaluation problems; lowers `select.minimum`
+    /// to an eighth of it.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u32>,
     /// Replaces `run.seed`.
