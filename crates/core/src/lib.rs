@@ -3,28 +3,39 @@
 //! No input or output and no async happens here; every other crate depends on this one and this
 //! one depends on none of them. Start reading at [`Problem`], then [`Sample`], then [`RunSpec`].
 
+mod ensemble_spec;
 mod iteration;
 mod problem;
 mod prompt;
+mod remote_spec;
 mod sample;
+mod scores;
 mod selection;
 mod spec;
 mod spec_check;
 mod spec_error;
+mod usd;
 mod verdict;
 
+pub use ensemble_spec::{CascadeSpec, EnsembleSpec, FuseSpec, INSTRUCTION, Strategy};
 pub use iteration::{
     BaselineAccuracy, BaselineMeasurement, BestIteration, EvaluationResult, IterationResult,
     RunState, RunStatus, StageSeconds, TrainCounts,
 };
 pub use problem::{Answer, Choice, Example, Problem, ProblemId, Split};
 pub use prompt::{HintPlace, Message, Prompt, PromptFormat};
+pub use remote_spec::{
+    CapabilityOverrides, Interface, JudgeKind, JudgeSpec, Limits, MinimumScores, ModelSpec,
+    OneOrMany, Price, ProviderKind, Reduction,
+};
 pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
+pub use scores::{Attribute, ScoreError, Scores, Weights};
 pub use selection::{KeptRationale, RefusalReason, Selection};
 pub use spec::{
     Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
     RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec, StudentSpec,
-    TaskSpec, TrainSpec, VerifyKind,
+    TaskSpec, TeachOn, TeachSpec, TrainOn, TrainSpec, VerifyKind,
 };
 pub use spec_error::SpecError;
+pub use usd::Usd;
 pub use verdict::{Verdict, Verification};

@@ -28,6 +28,10 @@ pub enum RefusalReason {
     NoReasoning,
     /// A step of the reasoning is false although the answer is right.
     WrongStep,
+    /// A judge's attribute is below the minimum asked for, or no judge could score it.
+    LowScore,
+    /// The run learns from other samplers only.
+    NotTrainedOn,
 }
 
 impl RefusalReason {
@@ -43,6 +47,8 @@ impl RefusalReason {
             Self::HintLeak => "hint-leak",
             Self::NoReasoning => "no-reasoning",
             Self::WrongStep => "wrong-step",
+            Self::LowScore => "low-score",
+            Self::NotTrainedOn => "not-trained-on",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PromptFormat, SpecError};
+use crate::{JudgeSpec, MinimumScores, ModelSpec, PromptFormat, SpecError, Usd};
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
 /// a dot.
@@ -61,6 +61,16 @@ pub struct RunSpec {
     pub task: TaskSpec,
     /// The model that learns.
     pub student: StudentSpec,
+    /// Models that give rationales beside the student.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<ModelSpec>,
+    /// Reward models that rank right rationales. All are asked at once; the first in this order
+    /// that has an opinion counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeSpec>,
+    /// What teachers are asked and what is learned from them.
+    #[serde(default)]
+    pub teach: TeachSpec,
     /// Sampling of rationales.
     #[serde(default)]
     pub sample: SampleSpec,
@@ -93,6 +103,10 @@ pub struct RunSection {
     /// The largest number of outer loops.
     #[serde(default = "three")]
     pub iterations: u32,
+    /// Never spend more than this on teachers and judges, over all attempts at the run; absent: no
+    /// limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_usd: Option<Usd>,
     /// Extra models trained once, after the last loop, to compare with.
     #[serde(default)]
     pub controls: Vec<Control>,
@@ -304,6 +318,8 @@ pub enum RankBy {
     Logprob,
     /// The fewest tokens.
     Shortest,
+    /// The judge's overall score.
+    Judge,
 }
 
 /// The `[select]` section.
@@ -318,6 +334,9 @@ pub struct SelectSpec {
     pub check_steps: bool,
     /// The smallest training set worth learning from; below it the run stops and says so.
     pub minimum: u32,
+    /// Right answers below one of these are refused (raw scale of about 0 to 4); needs a judge.
+    #[serde(skip_serializing_if = "MinimumScores::is_empty")]
+    pub minimum_scores: MinimumScores,
 }
 
 impl Default for SelectSpec {
@@ -327,6 +346,76 @@ impl Default for SelectSpec {
             rank_by: RankBy::First,
             check_steps: false,
             minimum: 16,
+            minimum_scores: MinimumScores::new(),
+        }
+    }
+}
+
+/// Which problems teachers are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeachOn {
+    /// All training problems of the loop.
+    #[default]
+    All,
+    /// Those the student solved neither by itself nor with the hint.
+    Failed,
+}
+
+/// Whose rationales the student learns from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TrainOn {
+    /// Everyone's (the union of models of RFT, Yuan et al. 2023).
+    #[default]
+    Union,
+    /// Those of the samplers named: `student`, or a teacher's name.
+    Only(Vec<String>),
+}
+
+/// The `[teach]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TeachSpec {
+    /// Which problems teachers are asked.
+    pub problems: TeachOn,
+    /// Ask again in every loop; otherwise a teacher is asked about a problem once, and its
+    /// rationales serve every loop.
+    pub every_loop: bool,
+    /// `["student", "claude"]`; absent: everyone.
+    #[serde(skip_serializing_if = "TrainOn::is_union")]
+    pub train_on: TrainOn,
+    /// Wrong answers shown to the judges in each loop, so that the report can tell how well their
+    /// scores separate right from wrong.
+    pub calibrate: u32,
+    /// Told to every teacher before the examples; absent: to think step by step and to end with the
+    /// answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+}
+
+impl TrainOn {
+    fn is_union(&self) -> bool {
+        *self == Self::Union
+    }
+
+    /// True if rationales of this sampler are learned.
+    pub fn takes(&self, name: &str) -> bool {
+        match self {
+            Self::Union => true,
+            Self::Only(names) => names.iter().any(|n| n == name),
+        }
+    }
+}
+
+impl Default for TeachSpec {
+    fn default() -> Self {
+        Self {
+            problems: TeachOn::All,
+            every_loop: false,
+            train_on: TrainOn::Union,
+            calibrate: 40,
+            instruction: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The checks of a spec that types cannot express.
 
-use crate::{HintPlace, RunSpec, SpecError};
+use crate::ensemble_spec::check_members;
+use crate::{HintPlace, RankBy, RunSpec, SpecError, TrainOn};
 
 /// A rule that holds or is told with the key it is about.
 type Rule = (bool, &'static str, &'static str);
@@ -9,11 +10,13 @@ impl RunSpec {
     /// Refuses values that have the right type and make no sense. Call it again after changing a
     /// spec.
     pub fn check(&self) -> Result<(), SpecError> {
+        check_members(&self.teachers, "teachers", &self.judges)?;
         let rules = self
             .task_rules()
             .into_iter()
             .chain(self.sampling_rules())
-            .chain(self.training_rules());
+            .chain(self.training_rules())
+            .chain(self.teaching_rules());
         for (holds, key, problem) in rules {
             if !holds {
                 return Err(SpecError::Invalid {
@@ -136,6 +139,41 @@ impl RunSpec {
                 self.select.per_problem > 0,
                 "select.per_problem",
                 "is 0; nothing would be kept",
+            ),
+        ]
+    }
+
+    fn teaching_rules(&self) -> Vec<Rule> {
+        let known = |name: &String| {
+            name == "student" || self.teachers.iter().any(|teacher| teacher.name == *name)
+        };
+        let select = &self.select;
+        vec![
+            (
+                !self
+                    .teachers
+                    .iter()
+                    .any(|teacher| teacher.name == "student"),
+                "teachers.name",
+                "is `student`, which is the model that learns",
+            ),
+            (
+                match &self.teach.train_on {
+                    TrainOn::Union => true,
+                    TrainOn::Only(names) => !names.is_empty() && names.iter().all(known),
+                },
+                "teach.train_on",
+                "names neither `student` nor a teacher of this file",
+            ),
+            (
+                select.rank_by != RankBy::Judge || !self.judges.is_empty(),
+                "select.rank_by",
+                "is `judge`, and the spec declares no `[[judges]]`",
+            ),
+            (
+                select.minimum_scores.is_empty() || !self.judges.is_empty(),
+                "select.minimum_scores",
+                "needs a judge, and the spec declares no `[[judges]]`",
             ),
         ]
     }

@@ -1,0 +1,1 @@
+//! Reward models and other judges: answers in, `Scores` out.

@@ -1,0 +1,1 @@
+//! The price table: `prices.toml`, with the date each price was read.

@@ -1,0 +1,5 @@
+//! The one place that opens a socket to a provider.
+
+mod endpoint;
+
+pub use endpoint::{Endpoint, Paid};
