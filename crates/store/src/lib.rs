@@ -9,25 +9,33 @@
 //! - one process owns a run at a time (`second_process.rs`).
 //!
 //! Start reading at [`RunStore`] (`run_store.rs`); the tables are in
-//! `migrations/0001_journal.sql`, and one module reads and writes each of them.
+//! `migrations/`, and one module reads and writes each of them.
 
+mod answers;
 mod atomic_write;
+mod batch_jobs;
 mod counts;
 mod database;
+mod entries;
 mod error;
 mod lock;
 mod losses;
+mod money;
 mod problems;
 mod rows;
 mod run_store;
 mod samples;
+mod scores;
 mod selections;
 mod stages;
 mod verifications;
 
 pub use atomic_write::atomic_write;
+pub use batch_jobs::BatchJob;
 pub use counts::{SampleCount, VerdictCount};
+pub use entries::{Entry, Provenance, Scored, Unanswered};
 pub use error::StoreError;
+pub use money::Spent;
 pub use run_store::{Opened, RunStore};
 pub use stages::FinishedStage;
 pub use verifications::Verified;

@@ -34,6 +34,12 @@ pub(crate) fn describe(key: &SampleKey) -> String {
     format!("{index} of problem `{problem}` ({mode} by {sampler}, iteration {iteration})")
 }
 
+/// Problem ids as a JSON list, for `json_each`.
+pub(crate) fn json_list(problems: &[&ProblemId]) -> String {
+    let ids: Vec<&str> = problems.iter().map(|id| id.0.as_str()).collect();
+    serde_json::Value::from(ids).to_string()
+}
+
 impl RunStore {
     /// The key in a row that has the columns of [`bind_key`].
     pub(crate) fn key(&self, row: &SqliteRow) -> Result<SampleKey, StoreError> {

@@ -3,7 +3,7 @@
 use autodidact_core::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 use sqlx::sqlite::SqliteRow;
 
-use crate::rows::{bind_key, describe};
+use crate::rows::{Query, bind_key, describe};
 use crate::{RunStore, StoreError};
 
 impl RunStore {
@@ -20,17 +20,8 @@ impl RunStore {
         }
         let mut transaction = self.begin(doing).await?;
         let mut inserted = 0;
-        for Sample { key, completion } in samples {
-            let query = sqlx::query(
-                "INSERT INTO sample (iteration, sampler, mode, problem, sample_index, \
-                 text, finish, tokens, logprob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
-                 ON CONFLICT (iteration, sampler, mode, problem, sample_index) DO NOTHING",
-            );
-            inserted += bind_key(query, key)
-                .bind(completion.text.clone())
-                .bind(completion.finish.as_str())
-                .bind(completion.tokens)
-                .bind(completion.logprob)
+        for sample in samples {
+            inserted += insert_sample(sample)
                 .execute(&mut *transaction)
                 .await
                 .map_err(self.failed(doing))?
@@ -79,7 +70,7 @@ impl RunStore {
         row.as_ref().map(|row| self.answer(row)).transpose()
     }
 
-    fn answer(&self, row: &SqliteRow) -> Result<Sample, StoreError> {
+    pub(crate) fn answer(&self, row: &SqliteRow) -> Result<Sample, StoreError> {
         let completion = Completion {
             text: self.column(row, "text")?,
             finish: self.word::<FinishReason>(self.column(row, "finish")?)?,
@@ -91,7 +82,22 @@ impl RunStore {
     }
 }
 
-fn require_finite(sample: &Sample) -> Result<(), StoreError> {
+/// Inserts an answer unless its key is recorded already.
+pub(crate) fn insert_sample(sample: &Sample) -> Query {
+    let Sample { key, completion } = sample;
+    let query = sqlx::query(
+        "INSERT INTO sample (iteration, sampler, mode, problem, sample_index, \
+         text, finish, tokens, logprob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (iteration, sampler, mode, problem, sample_index) DO NOTHING",
+    );
+    bind_key(query, key)
+        .bind(completion.text.clone())
+        .bind(completion.finish.as_str())
+        .bind(completion.tokens)
+        .bind(completion.logprob)
+}
+
+pub(crate) fn require_finite(sample: &Sample) -> Result<(), StoreError> {
     let value = sample.completion.logprob;
     if value.is_finite() {
         return Ok(());

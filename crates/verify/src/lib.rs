@@ -7,6 +7,7 @@
 
 mod choice;
 mod compare;
+mod consensus;
 mod latex;
 mod literal;
 mod number;
@@ -14,4 +15,5 @@ mod statement;
 mod text;
 mod verifier;
 
+pub use consensus::{final_answer, same_answer, same_free_answer};
 pub use verifier::{verify, verify_answer};
