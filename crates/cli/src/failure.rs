@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use autodidact_core::SpecError;
 use autodidact_engine::EngineError;
 use autodidact_models::FetchError;
+use autodidact_providers::ProviderError;
 use autodidact_star::StarError;
 use autodidact_store::StoreError;
 use autodidact_tasks::TaskError;
@@ -40,6 +41,14 @@ pub(crate) enum Failure {
     /// The command worked and the answer is no; everything was printed already.
     #[error("")]
     No,
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// Answers were given and none could be chosen; they were printed already.
+    #[error("{0}")]
+    NoWinner(String),
+    /// Something is left to do, and what was done is written down.
+    #[error("{0}")]
+    Unfinished(String),
     #[error("the runtime cannot be started: {0}")]
     Runtime(std::io::Error),
     #[error("writing JSON: {0}")]
@@ -55,12 +64,17 @@ impl Failure {
             Self::Fetch(_) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Store(_) | Self::Write { .. } => 5,
+            Self::Provider(_) | Self::NoWinner(_) | Self::Unfinished(_) => 6,
             Self::Star(error) => match error {
                 _ if error.is_interruption() => 130,
                 StarError::Engine(error) => engine_code(error),
                 StarError::TooFewRationales { .. } => 4,
-                StarError::Store(_) | StarError::Read { .. } => 5,
-                StarError::Spec(_) => 2,
+                StarError::Store(_)
+                | StarError::Journal(_)
+                | StarError::Read { .. }
+                | StarError::Write { .. } => 5,
+                StarError::Provider(_) | StarError::Judge { .. } => 6,
+                StarError::Spec(_) | StarError::Task(_) => 2,
                 _ => 70,
             },
             Self::Runtime(_) | Self::Json(_) => 70,

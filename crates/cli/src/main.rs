@@ -3,10 +3,14 @@
 //! Start reading at `arguments.rs` (what can be asked for) and `commands/` (one file a verb).
 //! `settings.rs` alone reads the environment, and `printer.rs` alone prints.
 
+mod answer_tables;
 mod arguments;
 mod commands;
 mod failure;
+mod fleet;
 mod interrupt;
+mod journals;
+mod members;
 mod open;
 mod printer;
 mod settings;

@@ -11,7 +11,9 @@ use autodidact_core::{
     Verification,
 };
 use autodidact_models::Fetched;
-use autodidact_star::{IterationDetail, Measured, ReportData};
+use autodidact_star::{
+    Combined, DataSetSummary, Failed, IterationDetail, JudgedFile, Measured, ReportData,
+};
 use indicatif::MultiProgress;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
@@ -19,8 +21,8 @@ use serde_json::json;
 
 use crate::arguments::Output;
 use crate::failure::Failure;
-use crate::tables;
-use crate::watcher::DownloadBar;
+use crate::watcher::{DownloadBar, Waiting};
+use crate::{answer_tables, tables};
 
 /// Columns of a failure's text.
 const WIDTH: usize = 100;
@@ -117,6 +119,43 @@ impl Printer {
         // A closed standard error leaves nobody to tell.
         self.bars
             .suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
+    }
+
+    /// A model or a judge that failed while others go on.
+    pub(crate) fn failed(&self, failed: &Failed) {
+        let Failed { name, error, .. } = failed;
+        let told = error
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(':'));
+        if told {
+            self.note(error);
+        } else {
+            self.note(&format!("{name}: {error}"));
+        }
+    }
+
+    /// A sign that something is under way.
+    pub(crate) fn waiting(&self, what: &str) -> Waiting {
+        Waiting::new(self, what)
+    }
+
+    /// The answers to a question, side by side, and the winner.
+    pub(crate) fn combined(&self, combined: &Combined) -> Result<(), Failure> {
+        self.result(combined, || answer_tables::combined(combined))
+    }
+
+    /// What came of a data set.
+    pub(crate) fn data_set(&self, summary: &DataSetSummary, out: &Path) -> Result<(), Failure> {
+        let mut value = serde_json::to_value(summary)?;
+        value["out"] = json!(out);
+        self.result(&value, || answer_tables::data_set(summary, out))
+    }
+
+    /// What judges said about a file.
+    pub(crate) fn judged(&self, summary: &JudgedFile, out: &Path) -> Result<(), Failure> {
+        let mut value = serde_json::to_value(summary)?;
+        value["out"] = json!(out);
+        self.result(&value, || answer_tables::judged(summary, out))
     }
 
     /// A failure, without a stack trace.

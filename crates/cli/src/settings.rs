@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) python: String,
     /// `AUTODIDACT_OFFLINE` is set to something other than `0`.
     pub(crate) offline: bool,
+    /// A price table on top of the built-in one: `AUTODIDACT_PRICES`.
+    pub(crate) prices: Option<PathBuf>,
     /// The log filter: `AUTODIDACT_LOG`, or warnings.
     log: String,
 }
@@ -38,8 +40,15 @@ impl Settings {
             runs: text("AUTODIDACT_RUNS").map_or_else(|| PathBuf::from("runs"), PathBuf::from),
             python: text("AUTODIDACT_PYTHON").unwrap_or_else(|| "python3".into()),
             offline: text("AUTODIDACT_OFFLINE").is_some_and(|value| value != "0"),
+            prices: text("AUTODIDACT_PRICES").map(PathBuf::from),
             log: text("AUTODIDACT_LOG").unwrap_or_else(|| "warn".into()),
         }
+    }
+
+    /// A provider's key, by the name of its variable. Read where it is needed and kept nowhere.
+    #[expect(clippy::unused_self, reason = "whoever has no settings reads no key")]
+    pub(crate) fn key(&self, variable: &str) -> Option<String> {
+        env::var(variable).ok().filter(|key| !key.trim().is_empty())
     }
 
     /// Sends logs to standard error.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use autodidact_core::IterationResult;
 use autodidact_engine::StepReport;
 use autodidact_models::Progress;
-use autodidact_star::{Event, IterationDetail, Observer};
+use autodidact_star::{DataSetProgress, Event, IterationDetail, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::printer::Printer;
@@ -55,6 +55,29 @@ impl Stage {
             tokens: 0,
             loss: None,
         }
+    }
+
+    /// Moves the bar.
+    fn advance(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Sampled { sample, right } => {
+                self.bar.inc(1);
+                self.samples += 1;
+                self.right += u64::from(*right);
+                self.tokens += u64::from(sample.completion.tokens);
+            }
+            Event::Step { report } => {
+                self.bar.set_position(u64::from(report.step));
+                self.tokens += report.tokens;
+                self.loss = Some(report.loss);
+            }
+            Event::Judged => {
+                self.bar.inc(1);
+                return;
+            }
+            _ => return,
+        }
+        self.show();
     }
 
     fn tokens_per_second(&self) -> f64 {
@@ -130,21 +153,9 @@ impl Observer for Watcher {
                     *total,
                 ));
             }
-            Event::Sampled { sample, right } => {
+            Event::Sampled { .. } | Event::Judged | Event::Step { .. } => {
                 if let Some(stage) = &mut seen.stage {
-                    stage.bar.inc(1);
-                    stage.samples += 1;
-                    stage.right += u64::from(*right);
-                    stage.tokens += u64::from(sample.completion.tokens);
-                    stage.show();
-                }
-            }
-            Event::Step { report } => {
-                if let Some(stage) = &mut seen.stage {
-                    stage.bar.set_position(u64::from(report.step));
-                    stage.tokens += report.tokens;
-                    stage.loss = Some(report.loss);
-                    stage.show();
+                    stage.advance(event);
                 }
             }
             Event::StageFinished => {
@@ -198,6 +209,52 @@ impl StepBar {
     }
 
     pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar for problems that are answered.
+pub(crate) struct ProblemBar(ProgressBar);
+
+impl ProblemBar {
+    pub(crate) fn new(printer: &Printer, problems: u64) -> Self {
+        Self(bar(printer, "answering", problems, BAR))
+    }
+
+    pub(crate) fn show(&self, progress: &DataSetProgress) {
+        self.0.set_position(progress.done);
+        let failed = match progress.failed {
+            0 => String::new(),
+            n => format!(", {n} failed"),
+        };
+        self.0
+            .set_message(format!("{} spent{failed}", progress.spent));
+    }
+
+    pub(crate) fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A sign that something is under way; it goes when dropped.
+pub(crate) struct Waiting(ProgressBar);
+
+impl Waiting {
+    pub(crate) fn new(printer: &Printer, what: &str) -> Self {
+        let spinner = printer.bars().add(ProgressBar::new_spinner());
+        spinner.set_style(style("{spinner} {msg}  {elapsed} elapsed"));
+        spinner.set_message(what.to_owned());
+        spinner.enable_steady_tick(Duration::from_millis(200));
+        Self(spinner)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }

@@ -295,6 +295,24 @@ impl ModelSpec {
         }
     }
 
+    /// What decides about its answers: the declaration without place, key, pace, price and count,
+    /// which may change while a command goes on.
+    #[must_use]
+    pub fn identity(&self) -> Self {
+        Self {
+            base_url: OneOrMany::None,
+            key_env: None,
+            key_command: None,
+            samples: 1,
+            stream: false,
+            batch: false,
+            price: None,
+            limits: Limits::default(),
+            terms: None,
+            ..self.clone()
+        }
+    }
+
     /// The provider's name for the model: the first, where several places of a file are given.
     pub fn model_name(&self) -> &str {
         self.model.as_slice().first().map_or("", String::as_str)
@@ -420,6 +438,19 @@ impl JudgeSpec {
             ProviderKind::Tei => JudgeKind::Predict,
             _ => JudgeKind::Rubric,
         })
+    }
+
+    /// What decides about its opinions: the declaration without place, key, pace and price.
+    #[must_use]
+    pub fn identity(&self) -> Self {
+        Self {
+            base_url: OneOrMany::None,
+            key_env: None,
+            key_command: None,
+            price: None,
+            limits: Limits::default(),
+            ..self.clone()
+        }
     }
 
     /// The model behind the judge.

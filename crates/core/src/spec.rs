@@ -511,6 +511,25 @@ impl RunSpec {
         spec.check()?;
         Ok(spec)
     }
+
+    /// What decides about a run's results: the spec without the budget and without places, keys,
+    /// paces and prices of teachers and judges, which may change while the run goes on.
+    #[must_use]
+    pub fn identity(&self) -> Self {
+        let mut spec = self.clone();
+        spec.run.budget_usd = None;
+        for teacher in &mut spec.teachers {
+            let samples = teacher.samples;
+            *teacher = ModelSpec {
+                samples,
+                ..teacher.identity()
+            };
+        }
+        for judge in &mut spec.judges {
+            *judge = judge.identity();
+        }
+        spec
+    }
 }
 
 fn one() -> u64 {

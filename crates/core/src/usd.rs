@@ -54,6 +54,7 @@ impl Usd {
     }
 
     /// What `tokens` cost at this price for a million of them, rounded up.
+    #[must_use]
     pub fn per_million(self, tokens: u64) -> Self {
         let nano = (u128::from(self.0) * u128::from(tokens)).div_ceil(1_000_000);
         Self(u64::try_from(nano).unwrap_or(u64::MAX))

@@ -1,9 +1,12 @@
 //! What can end a run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use autodidact_engine::EngineError;
+use autodidact_providers::ProviderError;
 use autodidact_store::StoreError;
+use autodidact_tasks::TaskError;
 use thiserror::Error;
 
 /// An error of the loop. Whatever it is, all that was sampled, verified or trained until then is in
@@ -17,6 +20,31 @@ pub enum StarError {
     /// The journal could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal could not be written while models were asked.
+    #[error(transparent)]
+    Journal(Arc<StoreError>),
+    /// A provider that the command cannot do without.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// No judge is left to score what has to be scored.
+    #[error("{judge} could not score every rationale: {error}")]
+    Judge {
+        /// The judge's name.
+        judge: String,
+        /// What happened and what to do about it.
+        error: String,
+    },
+    /// A data file is not as it should be.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// A result could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The reason given by the operating system.
+        source: std::io::Error,
+    },
     /// A file of the run could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

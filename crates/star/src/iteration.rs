@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use autodidact_judges::JudgeCalibration;
 use serde::{Deserialize, Serialize};
+
+use crate::ensemble::ModelSummary;
 
 /// Counts of samples and rationales of one outer loop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,12 @@ pub struct IterationDetail {
     pub kept_rationales: u32,
     /// Rationalizations kept.
     pub kept_rationalizations: u32,
+    /// Each model's part, where there are teachers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelSummary>,
+    /// How well each judge's scores tell right from wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeCalibration>,
     /// How many samples each reason refused.
     pub refused: BTreeMap<String, u32>,
     /// Loss of the last optimizer step, in nats per token.

@@ -165,7 +165,7 @@ impl Run {
         Ok(())
     }
 
-    async fn judge_and_record(&self, batch: &[Sample]) -> Result<(), StarError> {
+    pub(crate) async fn judge_and_record(&self, batch: &[Sample]) -> Result<(), StarError> {
         let mut verified = Vec::with_capacity(batch.len());
         for sample in batch {
             let Some(problem) = self.problem(&sample.key.problem) else {
@@ -218,7 +218,7 @@ impl Run {
             .filter(|s| wanted.contains(&s.key.problem))
             .filter_map(|sample| {
                 let verified = verified.remove(&sample.key)?;
-                Some(Judged { sample, verified })
+                Some(Judged::new(sample, verified))
             });
         Ok(judged.collect())
     }

@@ -7,7 +7,9 @@
 
 mod baseline;
 mod controls;
+mod ensemble;
 mod error;
+mod faculty;
 mod fine_tune;
 mod iteration;
 mod journal;
@@ -23,15 +25,23 @@ mod seams;
 mod select;
 mod statistics;
 mod status;
+mod teach;
 
+pub use ensemble::{
+    Asking, Attempt, Candidate, Combined, Counted, DataSet, DataSetProgress, DataSetSummary,
+    Ensemble, Failed, JournaledPurse, JudgeCounts, JudgedFile, Lines, LocalModel, Member,
+    ModelSummary, SampleRow, ScoredAnswers, ShownCandidate, Tally, Winner, Writer,
+    check_declarations, judge_file,
+};
 pub use error::StarError;
+pub use faculty::Faculty;
 pub use iteration::{IterationDetail, Marks};
 pub use local::LocalStudent;
 pub use measure_once::{Measured, Measurement, measure_once};
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
-pub use run::{Run, validate};
+pub use run::{Parts, Run, validate};
 pub use seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
 pub use statistics::{accuracy, compare, mcnemar, wilson};
 pub use status::status;

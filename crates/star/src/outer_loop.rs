@@ -12,10 +12,14 @@
 //! ```
 //!
 //! Line 4 is asked for failures only, as in the paper's own code: line 6 would discard the rest.
-//! Beside the algorithm stand the measurements: before the first loop, after each, and of the
+//! Teachers, where there are any, give rationales beside the student (line 3), and judges rank what is
+//! right (lines 5 and 6). Beside the algorithm stand the measurements: before the first loop, after each, and of the
 //! controls at the end.
 
-use autodidact_core::{IterationResult, KeptRationale, Mode, RunState, RunStatus, TrainCounts};
+use autodidact_core::{
+    IterationResult, KeptRationale, Mode, RunState, RunStatus, TeachOn, TrainCounts,
+};
+use autodidact_judges::{Calibration, JudgeCalibration};
 use std::collections::HashSet;
 
 use crate::baseline::Baseline;
@@ -23,7 +27,7 @@ use crate::iteration::IterationDetail;
 use crate::journal::Sampling;
 use crate::progress::Event;
 use crate::run::{Run, Version};
-use crate::select::{Judged, Selected, count_refusals, select};
+use crate::select::{Judged, Rules, Selected, count_refusals, select};
 use crate::{StarError, statistics};
 
 impl Run {
@@ -41,8 +45,11 @@ impl Run {
                 student = self.student_after(n);
                 results.push(result);
             } else {
-                let rationales = self.sample_rationales(n, &student).await?;
+                let mut rationales = self.sample_rationales(n, &student).await?;
+                rationales.extend(self.ask_teachers(n, TeachOn::All, &HashSet::new()).await?);
                 let rationalizations = self.rationalize(n, &student, &rationales).await?;
+                let left = solved(rationales.iter().chain(&rationalizations));
+                rationales.extend(self.ask_teachers(n, TeachOn::Failed, &left).await?);
                 let kept = self.select(n, rationales, rationalizations).await?;
                 if !self.is_enough(n, &kept)? {
                     break;
@@ -126,10 +133,22 @@ impl Run {
         let mut detail = count_samples(&rationales, &rationalizations);
         let problems: Vec<_> = self.problems_of(n).into_iter().cloned().collect();
         let solved_plainly = solved(&rationales);
-        let judged: Vec<Judged> = rationales.into_iter().chain(rationalizations).collect();
+        let mut judged: Vec<Judged> = rationales.into_iter().chain(rationalizations).collect();
         let solved_at_all = solved(&judged);
-        let Selected { kept, decisions } =
-            select(&problems, judged, &self.spec.select, &self.prompter);
+        self.timed(n, "sample", self.score(n, &mut judged)).await?;
+        let rules = Rules {
+            spec: &self.spec.select,
+            train_on: &self.spec.teach.train_on,
+            caps: self.faculty.caps(),
+        };
+        detail.judges = calibrate(&judged);
+        let everything = judged.clone();
+        let Selected { kept, decisions } = select(&problems, judged, &rules, &self.prompter);
+        if !self.faculty.teachers.is_empty() {
+            let kept = decisions.iter().filter(|d| d.refused.is_none());
+            let kept = kept.map(|d| d.key.clone()).collect();
+            detail.models = self.contributions(&everything, &kept).await?;
+        }
         self.store.record_selections(&decisions).await?;
         self.store.finish_stage(n, "kept", &kept).await?;
 
@@ -242,11 +261,24 @@ impl Run {
 }
 
 /// The ids of problems with a right answer among the samples.
-fn solved(judged: &[Judged]) -> HashSet<String> {
-    let right = judged
-        .iter()
-        .filter(|j| j.verified.verification.verdict.is_right());
+fn solved<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> HashSet<String> {
+    let right = judged.into_iter().filter(|j| j.is_right());
     right.map(|j| j.sample.key.problem.0.clone()).collect()
+}
+
+/// How well each judge's scores tell right from wrong in this loop.
+fn calibrate(judged: &[Judged]) -> Vec<JudgeCalibration> {
+    let mut calibration = Calibration::default();
+    for one in judged {
+        let opinions = one.candidate.iter().flat_map(|c| &c.opinions);
+        for (judge, opinion) in opinions {
+            if let Ok(scores) = opinion {
+                let problem = &one.sample.key.problem.0;
+                calibration.add(judge, problem, scores, one.is_right());
+            }
+        }
+    }
+    calibration.report()
 }
 
 fn count_samples(rationales: &[Judged], rationalizations: &[Judged]) -> IterationDetail {

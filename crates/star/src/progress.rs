@@ -26,6 +26,8 @@ pub enum Event<'a> {
         /// Whether its answer is right.
         right: bool,
     },
+    /// Judges gave their opinions on one problem's rationales.
+    Judged,
     /// An optimizer step was made.
     Step {
         /// What it did.

@@ -55,15 +55,38 @@ impl Prompter {
         self.render(problem, None, true)
     }
 
+    /// The question as a conversation whose earlier turns are the examples, whatever the student's
+    /// style: what a teacher is asked.
+    pub(crate) fn conversation(&self, problem: &Problem) -> Prompt {
+        let chat = Self {
+            style: PromptStyle::Chat,
+            ..self.clone()
+        };
+        chat.few_shot(problem)
+    }
+
     /// The question with the answer as a hint, after examples with hints (section 3.3).
     pub fn hinted(&self, problem: &Problem) -> Prompt {
         self.render(problem, hint_of(problem, self.strength).as_deref(), true)
     }
 
-    /// A rationale as training text: what follows the prompt, before the end-of-text token.
+    /// A rationale as training text: what follows the prompt, before the end-of-text token. Where
+    /// sampling stops at an empty line, the empty lines of a teacher's text are left out: a student
+    /// that learned them would be cut off there.
     pub fn completion(&self, rationale: &str) -> String {
         match self.style {
-            PromptStyle::Text => format!("{}{}", self.format.completion_lead, rationale.trim()),
+            PromptStyle::Text => {
+                let lead = &self.format.completion_lead;
+                let stops_at_empty_lines = self.format.stop.iter().any(|stop| stop == "\n\n");
+                if !stops_at_empty_lines || !rationale.contains("\n\n") {
+                    return format!("{lead}{}", rationale.trim());
+                }
+                let lines = rationale
+                    .trim()
+                    .lines()
+                    .filter(|line| !line.trim().is_empty());
+                format!("{lead}{}", lines.collect::<Vec<_>>().join("\n"))
+            }
             PromptStyle::Chat => rationale.trim().to_owned(),
         }
     }

@@ -12,6 +12,7 @@ use autodidact_tasks::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::StarError;
+use crate::faculty::Faculty;
 use crate::progress::Observer;
 use crate::prompt::Prompter;
 use crate::seams::Student;
@@ -20,13 +21,30 @@ use crate::seams::Student;
 pub struct Run {
     pub(crate) spec: RunSpec,
     pub(crate) task: Task,
-    pub(crate) store: RunStore,
+    pub(crate) store: Arc<RunStore>,
+    pub(crate) faculty: Faculty,
     pub(crate) student: Arc<dyn Student>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) prompter: Prompter,
     inputs: Inputs,
     problems: HashMap<ProblemId, Problem>,
+}
+
+/// What a run works with.
+pub struct Parts {
+    /// The journal.
+    pub store: Arc<RunStore>,
+    /// Teachers and judges.
+    pub faculty: Faculty,
+    /// Identifies the student's model file, by its SHA-256 sum.
+    pub model: String,
+    /// The model that learns.
+    pub student: Arc<dyn Student>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// Ends the run early when it becomes true.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// The student as it was after some loop: which adapter, and which prompt it is asked with.
@@ -56,17 +74,16 @@ impl Version {
 }
 
 impl Run {
-    /// Puts a run together and checks that spec, task and model fit. `model` identifies the model
-    /// file, by its SHA-256 sum.
-    pub fn new(
-        spec: RunSpec,
-        task: Task,
-        store: RunStore,
-        model: String,
-        student: Arc<dyn Student>,
-        observer: Arc<dyn Observer>,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Self, StarError> {
+    /// Puts a run together and checks that spec, task and model fit.
+    pub fn new(spec: RunSpec, task: Task, parts: Parts) -> Result<Self, StarError> {
+        let Parts {
+            store,
+            faculty,
+            model,
+            student,
+            observer,
+            stop,
+        } = parts;
         validate(&spec, &task)?;
         let few_shot = spec.student.few_shot as usize;
         let prompter = Prompter::new(&task, spec.student.prompt, few_shot, spec.rationalize.hint);
@@ -77,6 +94,7 @@ impl Run {
             spec,
             task,
             store,
+            faculty,
             student,
             observer,
             stop,
@@ -260,6 +278,14 @@ impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run")
             .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("model", &self.model)
             .finish_non_exhaustive()
     }
 }

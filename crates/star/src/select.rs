@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use autodidact_core::{
-    FinishReason, KeptRationale, Mode, Problem, ProblemId, RankBy, RefusalReason, Sample,
-    SelectSpec, Selection, Verdict,
+    FinishReason, KeptRationale, Mode, Problem, ProblemId, RankBy, RefusalReason, Sample, Scores,
+    SelectSpec, Selection, TrainOn, Verdict,
 };
 use autodidact_store::Verified;
 
+use crate::ensemble::Candidate;
+use crate::faculty::author;
 use crate::prompt::Prompter;
 use crate::rationalize::{has_no_reasoning, leaks_hint};
 
@@ -18,6 +20,38 @@ pub(crate) struct Judged {
     pub(crate) sample: Sample,
     /// Whether it is right.
     pub(crate) verified: Verified,
+    /// What judges said about it, where they were asked.
+    pub(crate) candidate: Option<Candidate>,
+}
+
+impl Judged {
+    /// A sample that no judge has seen.
+    pub(crate) fn new(sample: Sample, verified: Verified) -> Self {
+        Self {
+            sample,
+            verified,
+            candidate: None,
+        }
+    }
+
+    pub(crate) fn is_right(&self) -> bool {
+        self.verified.verification.verdict.is_right()
+    }
+
+    fn scores(&self) -> Option<&Scores> {
+        self.candidate.as_ref()?.scores.as_ref()
+    }
+}
+
+/// What decides about samples.
+#[derive(Debug)]
+pub(crate) struct Rules<'a> {
+    /// The `[select]` section.
+    pub(crate) spec: &'a SelectSpec,
+    /// Whose rationales are learned.
+    pub(crate) train_on: &'a TrainOn,
+    /// Rationales of some teachers kept for one problem at most.
+    pub(crate) caps: BTreeMap<String, u32>,
 }
 
 /// What a selection decided.
@@ -34,7 +68,7 @@ pub(crate) struct Selected {
 pub(crate) fn select(
     problems: &[Problem],
     judged: Vec<Judged>,
-    spec: &SelectSpec,
+    rules: &Rules<'_>,
     prompter: &Prompter,
 ) -> Selected {
     let mut by_problem: HashMap<ProblemId, Vec<Judged>> = HashMap::new();
@@ -47,15 +81,27 @@ pub(crate) fn select(
     let mut selected = Selected::default();
     for problem in problems {
         let mut candidates = by_problem.remove(&problem.id).unwrap_or_default();
-        rank(&mut candidates, spec.rank_by);
+        rank(&mut candidates, rules.spec.rank_by);
         let mut seen = HashSet::new();
         let mut kept = 0;
+        let mut kept_of: HashMap<String, u32> = HashMap::new();
         for candidate in candidates {
             let hint = prompter.hint_text(problem);
-            let refused = refusal(&candidate, spec, hint.as_deref()).or_else(|| {
-                if !seen.insert(fingerprint(&candidate.sample.completion.text)) {
+            let author = author(&candidate.sample.key.sampler).to_owned();
+            let completion = prompter.completion(&candidate.sample.completion.text);
+            let own = kept_of.entry(author.clone()).or_default();
+            let refused = refusal(&candidate, rules, hint.as_deref()).or_else(|| {
+                if prompter
+                    .stops()
+                    .iter()
+                    .any(|stop| completion.contains(stop.as_str()))
+                {
+                    Some(RefusalReason::Garbled)
+                } else if !seen.insert(fingerprint(&candidate.sample.completion.text)) {
                     Some(RefusalReason::Duplicate)
-                } else if kept >= spec.per_problem {
+                } else if kept >= rules.spec.per_problem
+                    || rules.caps.get(&author).is_some_and(|cap| *own >= *cap)
+                {
                     Some(RefusalReason::OverCap)
                 } else {
                     None
@@ -63,11 +109,12 @@ pub(crate) fn select(
             });
             if refused.is_none() {
                 kept += 1;
+                *own += 1;
                 selected.kept.push(KeptRationale {
                     problem: problem.id.clone(),
                     mode: candidate.sample.key.mode,
                     prompt: prompter.plain(problem),
-                    completion: prompter.completion(&candidate.sample.completion.text),
+                    completion,
                 });
             }
             selected.decisions.push(Selection {
@@ -80,13 +127,19 @@ pub(crate) fn select(
 }
 
 /// Why a sample cannot be trained on, whatever else was sampled.
-fn refusal(candidate: &Judged, spec: &SelectSpec, hint: Option<&str>) -> Option<RefusalReason> {
-    let Judged { sample, verified } = candidate;
+fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<RefusalReason> {
+    let Judged {
+        sample, verified, ..
+    } = candidate;
+    let spec = rules.spec;
     let text = &sample.completion.text;
     match verified.verification.verdict {
         Verdict::Wrong => return Some(RefusalReason::Wrong),
         Verdict::CannotTell(_) => return Some(RefusalReason::CannotTell),
         Verdict::Right => {}
+    }
+    if !rules.train_on.takes(author(&sample.key.sampler)) {
+        return Some(RefusalReason::NotTrainedOn);
     }
     if sample.completion.finish == FinishReason::Length {
         return Some(RefusalReason::Truncated);
@@ -100,7 +153,13 @@ fn refusal(candidate: &Judged, spec: &SelectSpec, hint: Option<&str>) -> Option<
     if has_no_reasoning(text) {
         return Some(RefusalReason::NoReasoning);
     }
-    (spec.check_steps && verified.false_step.is_some()).then_some(RefusalReason::WrongStep)
+    if spec.check_steps && verified.false_step.is_some() {
+        return Some(RefusalReason::WrongStep);
+    }
+    let minimum = &spec.minimum_scores;
+    let reaches = |scores: &Scores| scores.below(minimum).is_none();
+    let scored = minimum.is_empty() || candidate.scores().is_some_and(reaches);
+    (!scored).then_some(RefusalReason::LowScore)
 }
 
 /// Bytes that were no UTF-8 arrive as U+FFFD.
@@ -118,6 +177,10 @@ fn rank(candidates: &mut [Judged], by: RankBy) {
             RankBy::Logprob => {
                 let mean = |c: &autodidact_core::Completion| c.logprob / f64::from(c.tokens.max(1));
                 mean(completions.1).total_cmp(&mean(completions.0))
+            }
+            RankBy::Judge => {
+                let overall = |j: &Judged| j.scores().map_or(f64::NEG_INFINITY, Scores::overall);
+                overall(b).total_cmp(&overall(a))
             }
             RankBy::Shortest => completions.0.tokens.cmp(&completions.1.tokens),
         };

@@ -13,7 +13,9 @@ use autodidact_core::{
     RunStatus, Split, VerifyKind,
 };
 use autodidact_engine::Model;
-use autodidact_star::{Event, LocalStudent, Observer, Run, Silent, StarError, report_data};
+use autodidact_star::{
+    Event, Faculty, LocalStudent, Observer, Parts, Run, Silent, StarError, report_data,
+};
 use autodidact_store::RunStore;
 use autodidact_tasks::Task;
 
@@ -125,14 +127,19 @@ async fn star(
         .await
         .unwrap()
         .store;
+    let store = Arc::new(store);
+    let faculty = Faculty::open(&store, Vec::new(), Vec::new(), None).await?;
     let run = Run::new(
         RunSpec::parse(spec).unwrap(),
         task(),
-        store,
-        "sum".into(),
-        student,
-        observer,
-        stop,
+        Parts {
+            store,
+            faculty,
+            model: "sum".into(),
+            student,
+            observer,
+            stop,
+        },
     )?;
     run.star().await
 }

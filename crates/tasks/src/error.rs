@@ -63,6 +63,11 @@ impl TaskError {
         }
     }
 
+    /// One line of a data file is not as it should be.
+    pub fn in_line(path: &Path, line: u64, problem: impl Into<String>) -> Self {
+        Self::line(path, line, problem)
+    }
+
     pub(crate) fn file(path: &Path, problem: impl Into<String>) -> Self {
         Self::File {
             path: path.to_owned(),

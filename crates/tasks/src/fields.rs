@@ -4,7 +4,7 @@ use autodidact_core::TaskSpec;
 use serde_json::{Map, Value};
 
 /// One line of a data file.
-pub(crate) type Record = Map<String, Value>;
+pub type Record = Map<String, Value>;
 
 /// The names of the fields of a record. Absent ones are looked for where data sets usually have
 /// them.
@@ -50,6 +50,12 @@ impl Fields {
             return Err(format!("field `{name}` is empty"));
         }
         Ok(text.to_owned())
+    }
+
+    /// True if the record has an answer, or a field is named for it, which must then be there.
+    pub(crate) fn has_answer(&self, record: &Record) -> bool {
+        let usual = ["answer", "answerKey", "Answer"];
+        self.answer.is_some() || usual.into_iter().any(|name| find(record, name).is_some())
     }
 
     /// The answer's text.

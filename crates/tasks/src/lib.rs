@@ -27,9 +27,10 @@ mod write;
 
 pub use error::TaskError;
 pub use examples::read_examples;
-pub use fields::Fields;
+pub use fields::{Fields, Record};
 pub use generate::builtin_names;
+pub use lines::for_each_record;
 pub use load::{Task, load};
-pub use read::read_problems;
+pub use read::{for_each_problem, read_problems};
 pub use steps::{StepCheck, StepChecker, check_equations};
 pub use write::write_jsonl;

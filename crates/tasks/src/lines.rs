@@ -14,11 +14,12 @@ const MAXIMUM_LINE: u64 = 1 << 20;
 /// The largest CSV file, in bytes: one stray quote makes a single record of all that follows.
 const MAXIMUM_CSV: u64 = 1 << 30;
 
-/// Calls `f` with each record of the file and its line number. The extension tells the format:
+/// Calls `f` with each record of the file and its line number until it returns false. The extension
+/// tells the format:
 /// `.csv`, `.tsv`, or JSONL for `.jsonl`, `.ndjson` and `.json`.
-pub(crate) fn for_each_record(
+pub fn for_each_record(
     path: &Path,
-    f: impl FnMut(u64, &Record) -> Result<(), TaskError>,
+    f: impl FnMut(u64, &Record) -> Result<bool, TaskError>,
 ) -> Result<(), TaskError> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let separator = match extension.to_ascii_lowercase().as_str() {
@@ -49,7 +50,7 @@ pub(crate) fn for_each_record(
 fn json_lines(
     path: &Path,
     mut reader: impl BufRead,
-    mut f: impl FnMut(u64, &Record) -> Result<(), TaskError>,
+    mut f: impl FnMut(u64, &Record) -> Result<bool, TaskError>,
 ) -> Result<(), TaskError> {
     let mut line = Vec::new();
     for number in 1.. {
@@ -70,7 +71,11 @@ fn json_lines(
             continue;
         }
         match serde_json::from_str(text) {
-            Ok(Value::Object(record)) => f(number, &record)?,
+            Ok(Value::Object(record)) => {
+                if !f(number, &record)? {
+                    break;
+                }
+            }
             Ok(_) => {
                 let problem = "is not a JSON object (`{…}`); one record a line is expected";
                 return Err(TaskError::line(path, number, problem));
@@ -91,7 +96,7 @@ fn csv_records(
     path: &Path,
     file: impl Read,
     separator: u8,
-    mut f: impl FnMut(u64, &Record) -> Result<(), TaskError>,
+    mut f: impl FnMut(u64, &Record) -> Result<bool, TaskError>,
 ) -> Result<(), TaskError> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
@@ -126,7 +131,9 @@ fn csv_records(
             .zip(row.iter())
             .map(|(header, cell)| (name(header), Value::String(cell.to_owned())))
             .collect();
-        f(line, &record)?;
+        if !f(line, &record)? {
+            break;
+        }
     }
     Ok(())
 }

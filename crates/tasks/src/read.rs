@@ -28,16 +28,36 @@ pub fn read_problems(
     let mut problems = Vec::new();
     let mut ids = SeenIds::default();
     for_each_record(path, |line, record| {
-        let mut problem = problem(record, line, fields, split)
+        let mut problem = problem(record, line, fields, split, true)
             .map_err(|problem| TaskError::line(path, line, problem))?;
         ids.make_unique(&mut problem.id);
         problems.push(problem);
-        Ok(())
+        Ok(true)
     })?;
     if problems.is_empty() {
         return Err(TaskError::file(path, "holds no problems"));
     }
     Ok(problems)
+}
+
+/// Calls `f` with each problem of a JSONL or CSV file until it returns false. Nothing is kept, so
+/// that a file of any length can be read; gold may be absent. An id that is there twice gets its
+/// line number, as far as a 64-bit hash of the ids can tell.
+pub fn for_each_problem(
+    path: &Path,
+    fields: &Fields,
+    mut f: impl FnMut(Problem) -> bool,
+) -> Result<(), TaskError> {
+    let mut seen: HashSet<u64> = HashSet::new();
+    for_each_record(path, |line, record| {
+        let mut problem = problem(record, line, fields, Split::Train, false)
+            .map_err(|problem| TaskError::line(path, line, problem))?;
+        // Ids of our own making hold the line number already.
+        if fields.id.is_some() && !seen.insert(hash(&problem.id.0)) {
+            problem.id.0 += &format!("~{line}");
+        }
+        Ok(f(problem))
+    })
 }
 
 /// Ids that were seen, each with the last number that was given to a repetition of it.
@@ -64,23 +84,38 @@ impl SeenIds {
     }
 }
 
-fn problem(record: &Record, line: u64, fields: &Fields, split: Split) -> Result<Problem, String> {
+fn problem(
+    record: &Record,
+    line: u64,
+    fields: &Fields,
+    split: Split,
+    needs_gold: bool,
+) -> Result<Problem, String> {
     let question = fields.question(record)?;
-    let answer = fields.answer(record)?;
+    let answer = if needs_gold || fields.has_answer(record) {
+        Some(fields.answer(record)?)
+    } else {
+        None
+    };
     let choices = match fields.choices(record)? {
         Some((name, value)) => {
             choices(value).map_err(|problem| format!("field `{name}` {problem}"))?
         }
         None => Vec::new(),
     };
-    let (gold, worked) = match answer.rsplit_once("####") {
-        Some((_, gold)) => (gold.trim().to_owned(), Some(answer.clone())),
-        None => (answer, None),
+    let (gold, worked) = match answer {
+        Some(answer) => match answer.rsplit_once("####") {
+            Some((_, gold)) => (Some(gold.trim().to_owned()), Some(answer.clone())),
+            None => (Some(answer), None),
+        },
+        None => (None, None),
     };
-    if gold.is_empty() {
-        return Err("nothing follows the `####` of the answer".into());
+    if let Some(gold) = &gold {
+        if gold.is_empty() {
+            return Err("nothing follows the `####` of the answer".into());
+        }
+        check_gold(gold, &choices)?;
     }
-    check_gold(&gold, &choices)?;
     let solution = worked.or_else(|| {
         let text = record.get("solution").and_then(Value::as_str)?;
         (!text.trim().is_empty()).then(|| text.to_owned())
@@ -91,7 +126,7 @@ fn problem(record: &Record, line: u64, fields: &Fields, split: Split) -> Result<
     Ok(Problem {
         id: ProblemId(id),
         question,
-        gold: Some(Answer(gold)),
+        gold: gold.map(Answer),
         choices,
         solution,
         split,

@@ -325,3 +325,22 @@ proptest! {
         prop_assert_eq!(&problems[0].gold.as_ref().unwrap().0, answer.trim());
     }
 }
+
+#[test]
+fn a_file_is_read_problem_by_problem_with_or_without_gold() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("p.jsonl");
+    let text = "{\"id\":\"a\",\"question\":\"1+1?\",\"answer\":\"2\"}\n{\"id\":\"a\",\"question\":\"?\"}\n{\"id\":\"b\",\"question\":\"!\"}\n";
+    std::fs::write(&path, text).unwrap();
+    let fields = Fields {
+        id: Some("id".into()),
+        ..Fields::default()
+    };
+    let mut ids = Vec::new();
+    autodidact_tasks::for_each_problem(&path, &fields, |problem| {
+        ids.push((problem.id.0.clone(), problem.gold.is_some()));
+        ids.len() < 2
+    })
+    .unwrap();
+    assert_eq!(ids, [("a".to_owned(), true), ("a~2".to_owned(), false)]);
+}

@@ -1,12 +1,15 @@
 //! One file a verb.
 
+mod ask;
 mod check;
 mod doctor;
 mod evaluate;
 mod init;
+mod judge;
 mod pull;
 mod report;
 mod run;
+mod sample;
 mod status;
 mod tasks;
 mod train;
@@ -25,6 +28,9 @@ pub(crate) async fn execute(
 ) -> Result<(), Failure> {
     match command {
         Command::Run(arguments) => run::execute(&arguments, settings, printer).await,
+        Command::Ask(arguments) => ask::execute(&arguments, settings, printer).await,
+        Command::Sample(arguments) => sample::execute(&arguments, settings, printer).await,
+        Command::Judge(arguments) => judge::execute(&arguments, settings, printer).await,
         Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
         Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
         Command::Check(arguments) => check::execute(&arguments, settings, printer),

@@ -1,19 +1,20 @@
 //! `run`: teach a student, or go on with it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use autodidact_star::{ReportData, Run, report_data, validate};
-use autodidact_store::{Opened, RunStore, StoreError, atomic_write};
+use autodidact_core::RunSpec;
+use autodidact_star::{Faculty, Parts, ReportData, Run, report_data, validate};
+use autodidact_store::{Opened, RunStore, atomic_write};
 
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
-use crate::interrupt;
-use crate::open;
+use crate::fleet::Fleet;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::spec_changes::changes;
 use crate::watcher::Watcher;
+use crate::{interrupt, journals, open};
 
 pub(crate) async fn execute(
     arguments: &RunArguments,
@@ -34,8 +35,12 @@ pub(crate) async fn execute(
     // Before the run exists, so that a model that cannot be had leaves no run behind.
     let fetched = open.fetch(settings, &arguments.machine, printer)?;
     let student = open::student(&fetched, &arguments.machine)?;
+    let stop = interrupt::watch(printer);
+    let machine = &arguments.machine;
+    let mut fleet = Fleet::new(settings, machine, printer, &open.directory, stop.clone())?;
+    let (teachers, judges) = fleet.all(&open.spec.teachers, &open.spec.judges)?;
     if arguments.new {
-        put_aside(&directory, printer).await?;
+        journals::put_aside(&directory, printer).await?;
     }
     let Opened { store, resumed } = RunStore::open_or_create(&directory, &spec_text).await?;
     if resumed {
@@ -56,17 +61,18 @@ pub(crate) async fn execute(
             task.dropped_overlap
         ));
     }
-    let stop = interrupt::watch(printer);
+    let store = Arc::new(store);
+    let faculty = Faculty::open(&store, teachers, judges, open.spec.run.budget_usd).await?;
     let watcher = Arc::new(Watcher::new(printer.clone()));
-    let run = Run::new(
-        open.spec,
-        task,
+    let parts = Parts {
         store,
-        fetched.sha256,
+        faculty,
+        model: fetched.sha256,
         student,
-        watcher,
+        observer: watcher,
         stop,
-    )?;
+    };
+    let run = Run::new(open.spec, task, parts)?;
     let outcome = run.star().await;
     let report = write_report(&run, &directory, &name).await;
     match outcome {
@@ -93,7 +99,7 @@ async fn write_report(run: &Run, directory: &Path, name: &str) -> Result<ReportD
 
 /// A run goes on only with the spec it was started with.
 fn refuse_changes(recorded: &str, now: &str, name: &str) -> Result<(), Failure> {
-    let changed = changes(recorded, now);
+    let changed = changes(&identity(recorded), &identity(now));
     if changed.is_empty() {
         return Ok(());
     }
@@ -103,32 +109,11 @@ fn refuse_changes(recorded: &str, now: &str, name: &str) -> Result<(), Failure> 
     )))
 }
 
-/// Renames a run's directory to the first free `<name>.<number>`, after making sure that nobody
-/// works on it.
-async fn put_aside(directory: &Path, printer: &Printer) -> Result<(), Failure> {
-    if !directory.exists() {
-        return Ok(());
-    }
-    match RunStore::open(directory).await {
-        Ok(store) => store.close().await,
-        // Killed before it had begun: nobody owns it and nothing is in it.
-        Err(StoreError::NotFound { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let aside = |n: u32| {
-        let mut name = directory.as_os_str().to_owned();
-        name.push(format!(".{n}"));
-        PathBuf::from(name)
-    };
-    let mut number = 1;
-    while aside(number).exists() {
-        number += 1;
-    }
-    let target = aside(number);
-    std::fs::rename(directory, &target).map_err(|source| Failure::Write {
-        path: target.clone(),
-        source,
-    })?;
-    printer.note(&format!("the earlier run is now {}", target.display()));
-    Ok(())
+/// A spec as text without what may change while the run goes on; as it is, if it cannot be read.
+fn identity(text: &str) -> String {
+    let spec = RunSpec::parse(text).map(|spec| spec.identity());
+    let text_of = |spec: RunSpec| toml::to_string_pretty(&spec).ok();
+    spec.ok()
+        .and_then(text_of)
+        .unwrap_or_else(|| text.to_owned())
 }

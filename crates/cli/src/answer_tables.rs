@@ -1,0 +1,234 @@
+//! Answers side by side, and what each model and judge is worth, as text.
+
+use std::path::Path;
+
+use autodidact_core::{Attribute, Usd};
+use autodidact_judges::JudgeCalibration;
+use autodidact_star::{Combined, DataSetSummary, JudgedFile, ModelSummary, ShownCandidate};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// Characters of an answer's text in the table.
+const EXCERPT: usize = 160;
+/// Columns of the table, where the terminal does not tell.
+const WIDTH: u16 = 140;
+
+/// The answers to one question, then the winner in full.
+pub(crate) fn combined(combined: &Combined) -> String {
+    let mut table = table();
+    let mut header = vec!["", "model", "answer"];
+    header.extend(Attribute::ALL.map(Attribute::as_str));
+    header.extend(["overall", "cost", "text"]);
+    table.set_header(header);
+    for answer in &combined.answers {
+        table.add_row(answer_row(combined, answer));
+    }
+    align(&mut table, 3..10);
+    let mut text = table.to_string();
+    for answer in &combined.answers {
+        for (judge, reason) in &answer.unscored {
+            text += &format!("\n{judge} gave {} no score: {reason}", answer.model);
+        }
+    }
+    if let Some(winner) = &combined.winner {
+        let confidence = combined.confidence.unwrap_or_default();
+        text += &format!(
+            "\n\nwinner ({}, confidence {:.0}%): {}{}\n{}",
+            combined.strategy.as_str(),
+            100.0 * confidence,
+            winner.model,
+            winner
+                .answer
+                .as_ref()
+                .map_or_else(String::new, |a| format!(" with {a}")),
+            winner.text.trim()
+        );
+    }
+    text + &format!("\ncost: {}", money(combined.cost_usd))
+}
+
+fn answer_row(combined: &Combined, answer: &ShownCandidate) -> Vec<String> {
+    let won = combined
+        .winner
+        .as_ref()
+        .is_some_and(|w| w.model == answer.model && w.text == answer.text);
+    let score = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.2}"));
+    let attribute = |a: &Attribute| answer.scores.as_ref().and_then(|s| s.get(a).copied());
+    let mut row = vec![
+        if won { "*" } else { "" }.to_owned(),
+        answer.model.clone(),
+        answer.answer.clone().unwrap_or_else(|| "–".to_owned()),
+    ];
+    row.extend(Attribute::ALL.iter().map(|a| score(attribute(a))));
+    row.extend([
+        score(answer.overall),
+        money(answer.cost_usd),
+        excerpt(answer),
+    ]);
+    row
+}
+
+/// The beginning of an answer, on one line.
+fn excerpt(answer: &ShownCandidate) -> String {
+    let words: Vec<&str> = answer.text.split_whitespace().collect();
+    let line = words.join(" ");
+    let mut short: String = line.chars().take(EXCERPT).collect();
+    if short.len() < line.len() || answer.truncated {
+        short.push('…');
+    }
+    short
+}
+
+/// What a data set came to.
+pub(crate) fn data_set(summary: &DataSetSummary, out: &Path) -> String {
+    let mut text = models(&summary.models);
+    if !summary.judges.is_empty() {
+        text += &format!("\n{}", calibration(&summary.judges));
+    }
+    text += &format!(
+        "\n{} of {} problems answered, {} with a chosen answer ({})",
+        summary.answered,
+        summary.problems,
+        summary.chosen,
+        summary.strategy.as_str()
+    );
+    if let Some(right) = summary.right {
+        let percent = 100.0 * right as f64 / summary.answered.max(1) as f64;
+        text += &format!("\nchosen answers that are right: {right} ({percent:.1}%)");
+    }
+    let restricted: Vec<&str> = summary
+        .models
+        .iter()
+        .filter(|model| model.terms == "restricted")
+        .map(|model| model.model.as_str())
+        .collect();
+    if !restricted.is_empty() {
+        text += &format!(
+            "\nthe terms of these providers restrict training on their answers: {}",
+            restricted.join(", ")
+        );
+    }
+    text + &format!(
+        "\ncost: {}\n{} lines: {}",
+        money(summary.cost_usd),
+        summary.lines,
+        out.display()
+    )
+}
+
+/// What judges said about a file.
+pub(crate) fn judged(summary: &JudgedFile, out: &Path) -> String {
+    let mut text = String::new();
+    for (judge, counts) in &summary.judges {
+        text += &format!(
+            "{judge}: {} answers scored, {} not",
+            counts.scored, counts.unscored
+        );
+        for (reason, count) in &counts.reasons {
+            text += &format!("\n  {count}: {reason}");
+        }
+        text.push('\n');
+    }
+    if !summary.calibration.is_empty() {
+        text += &format!("{}\n", calibration(&summary.calibration));
+    }
+    text + &format!(
+        "cost: {}\n{} lines: {}",
+        money(summary.cost_usd),
+        summary.lines,
+        out.display()
+    )
+}
+
+/// One row a model: yield, unique solves, cost of what was kept.
+pub(crate) fn models(models: &[ModelSummary]) -> String {
+    let mut table = table();
+    table.set_header([
+        "model",
+        "answers",
+        "right",
+        "solved",
+        "alone",
+        "kept",
+        "no answer",
+        "cost",
+        "per kept",
+        "terms",
+    ]);
+    let count = |n: Option<u64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
+    for model in models {
+        let unanswered: Vec<String> = model
+            .unanswered
+            .iter()
+            .map(|(outcome, count)| format!("{count} {outcome}"))
+            .collect();
+        table.add_row([
+            model.model.clone(),
+            model.answers.to_string(),
+            count(model.right),
+            count(model.solved),
+            count(model.unique),
+            model.kept.to_string(),
+            unanswered.join(", "),
+            money(model.cost_usd),
+            model
+                .cost_per_kept_usd
+                .map_or_else(|| "–".to_owned(), |usd| usd.to_string()),
+            model.terms.clone(),
+        ]);
+    }
+    align(&mut table, 1..6);
+    table.to_string()
+}
+
+/// One row a judge: how well scores tell right from wrong.
+pub(crate) fn calibration(judges: &[JudgeCalibration]) -> String {
+    let mut table = table();
+    let mut header = vec![
+        "judge, AUC against gold",
+        "answers",
+        "overall",
+        "95% interval",
+    ];
+    header.extend(Attribute::ALL.map(Attribute::as_str));
+    table.set_header(header);
+    for judge in judges {
+        let overall = judge.overall.as_ref();
+        let mut row = vec![
+            judge.judge.clone(),
+            judge.answers.to_string(),
+            overall.map_or_else(|| "–".to_owned(), |auc| format!("{:.3}", auc.area)),
+            overall.map_or_else(String::new, |auc| format!("{:.3}–{:.3}", auc.low, auc.high)),
+        ];
+        let attribute = |a: &Attribute| {
+            let auc = judge.attributes.get(a);
+            auc.map_or_else(|| "–".to_owned(), |auc| format!("{:.3}", auc.area))
+        };
+        row.extend(Attribute::ALL.iter().map(attribute));
+        table.add_row(row);
+    }
+    align(&mut table, 1..9);
+    table.to_string()
+}
+
+fn money(amount: Option<Usd>) -> String {
+    amount.map_or_else(|| "unknown".to_owned(), |usd| usd.to_string())
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(WIDTH);
+    }
+    table
+}
+
+fn align(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}

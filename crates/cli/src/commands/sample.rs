@@ -1,0 +1,186 @@
+//! `sample`: a whole data set, several models, judged and combined, without training.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use autodidact_core::EnsembleSpec;
+use autodidact_star::{
+    DataSet, DataSetProgress, Ensemble, JournaledPurse, Lines, Member, Writer, check_declarations,
+};
+use autodidact_store::{Opened, RunStore};
+use autodidact_tasks::Fields;
+
+use crate::arguments::SampleArguments;
+use crate::failure::Failure;
+use crate::fleet::Fleet;
+use crate::members::{self, OpenEnsemble};
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::watcher::ProblemBar;
+use crate::{interrupt, journals};
+
+pub(crate) async fn execute(
+    arguments: &SampleArguments,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let data = data_set(arguments);
+    // Before anything is paid: every line is read, and the file is told from others.
+    let scanned = scan(&data).await?;
+    let open = members::resolve(&arguments.ensemble, settings, printer)?;
+    let OpenEnsemble { spec, directory } = open;
+    let (store, resumed) = open_journal(&spec, arguments, &scanned, settings, printer).await?;
+    let stop = interrupt::watch(printer);
+    let mut fleet = Fleet::new(
+        settings,
+        &arguments.machine,
+        printer,
+        &directory,
+        stop.clone(),
+    )?;
+    let (models, judges) = fleet.all(&spec.models, &spec.judges)?;
+    let writer = Writer::start(store.clone());
+    let purse = Arc::new(JournaledPurse::open(&store, writer.clone(), spec.budget_usd).await?);
+    let member = |model| Member {
+        model,
+        purse: purse.clone(),
+        writer: writer.clone(),
+    };
+    let asked: Vec<Member> = models.into_iter().map(member).collect();
+    let spent = purse.clone();
+    let ensemble = Ensemble::new(spec, asked, judges, store, writer, purse, resumed);
+
+    let bar = ProblemBar::new(printer, scanned.problems);
+    let observer = |progress: &DataSetProgress| bar.show(progress);
+    let committed = || spent.committed();
+    let attempt = ensemble
+        .answer_all(&data, &committed, &observer, &stop)
+        .await;
+    bar.finish();
+    let attempt = match attempt {
+        Ok(attempt) => attempt,
+        Err(error) => {
+            if error.is_interruption() {
+                printer.note("parked; the same command (without `--new`) goes on where it stopped");
+            }
+            return Err(error.into());
+        }
+    };
+    for failed in &attempt.failures {
+        printer.failed(failed);
+    }
+    let out = out_file(arguments);
+    let lines = if arguments.chosen {
+        Lines::Chosen
+    } else {
+        Lines::All
+    };
+    let summary = ensemble.write_rows(&data, lines, Some(&out)).await?;
+    printer.data_set(&summary, &out)?;
+    let left = summary.problems - summary.answered;
+    if left == 0 {
+        return Ok(());
+    }
+    let first = attempt.failures.first();
+    let why = first.map_or_else(String::new, |failed| format!(": {}", failed.error));
+    Err(Failure::Unfinished(format!(
+        "{left} of {} problems have no answer yet{why}\nthe same command goes on with them",
+        summary.problems
+    )))
+}
+
+fn data_set(arguments: &SampleArguments) -> DataSet {
+    DataSet {
+        path: arguments.data.clone(),
+        fields: Fields {
+            question: arguments.question.clone(),
+            answer: arguments.answer.clone(),
+            choices: arguments.choices.clone(),
+            id: arguments.id.clone(),
+        },
+        verify: arguments.verify,
+        limit: arguments.limit,
+    }
+}
+
+/// What is known of a file before anything is asked.
+struct Scanned {
+    problems: u64,
+    hash: String,
+}
+
+async fn scan(data: &DataSet) -> Result<Scanned, Failure> {
+    let data = data.clone();
+    let scanned = tokio::task::spawn_blocking(move || {
+        let mut problems = 0;
+        let limit = data.limit.unwrap_or(u64::MAX);
+        let mut hasher = blake3::Hasher::new();
+        autodidact_tasks::for_each_problem(&data.path, &data.fields, |problem| {
+            problems += 1;
+            hasher.update(problem.id.0.as_bytes());
+            hasher.update(problem.question.as_bytes());
+            true
+        })?;
+        Ok::<_, autodidact_tasks::TaskError>(Scanned {
+            problems: limit.min(problems),
+            hash: hasher.finalize().to_hex().to_string(),
+        })
+    });
+    let scanned = scanned
+        .await
+        .map_err(|_| autodidact_star::StarError::Worker)??;
+    if scanned.problems == 0 {
+        return Err(Failure::Usage("the data set holds no problems".to_owned()));
+    }
+    Ok(scanned)
+}
+
+fn out_file(arguments: &SampleArguments) -> PathBuf {
+    arguments.out.clone().unwrap_or_else(|| {
+        let stem = arguments.data.file_stem().unwrap_or_default();
+        Path::new(stem).with_extension("answers.jsonl")
+    })
+}
+
+async fn open_journal(
+    spec: &EnsembleSpec,
+    arguments: &SampleArguments,
+    scanned: &Scanned,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<(Arc<RunStore>, bool), Failure> {
+    let stem = arguments
+        .data
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let usual = format!("sample-{stem}");
+    let directory = journals::directory(&arguments.ensemble, &usual, settings);
+    if arguments.ensemble.new {
+        journals::put_aside(&directory, printer).await?;
+    }
+    let text = journals::text(spec)?;
+    let Opened { store, resumed } = RunStore::open_or_create(&directory, &text).await?;
+    check_declarations(&store, spec).await?;
+    check_data(&store, &scanned.hash, &directory).await?;
+    if resumed {
+        printer.note(&format!("going on with {}", directory.display()));
+    }
+    Ok((Arc::new(store), resumed))
+}
+
+/// A journal belongs to one data set.
+async fn check_data(store: &RunStore, hash: &str, directory: &Path) -> Result<(), Failure> {
+    let before: Option<String> = store.stage(0, "data set").await?;
+    match before {
+        None => {
+            store.finish_stage(0, "data set", hash).await?;
+            Ok(())
+        }
+        Some(before) if before == hash => Ok(()),
+        Some(_) => Err(Failure::Usage(format!(
+            "{} is the journal of another data set, or of an earlier version of this one; give `--name` to start another beside it, or `--new` to put it aside",
+            directory.display()
+        ))),
+    }
+}

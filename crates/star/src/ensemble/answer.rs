@@ -1,0 +1,475 @@
+//! Answering one question with several models.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use autodidact_core::{
+    Attribute, EnsembleSpec, FinishReason, Message, Mode, Problem, Prompt, Sample, SampleKey,
+    SamplerId, Strategy, Usd, VerifyKind,
+};
+use autodidact_providers::{ErrorClass, ProviderError, Purse};
+use autodidact_store::{Provenance, RunStore};
+use autodidact_verify::{final_answer, verify};
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use crate::StarError;
+use crate::ensemble::candidate::Candidate;
+use crate::ensemble::combine::{self, Choice, Equality};
+use crate::ensemble::judging::Judging;
+use crate::ensemble::member::{Asking, Member, Recorded, Trouble, recorded};
+use crate::ensemble::writer::Writer;
+
+/// A model or a judge that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Its name in the file.
+    pub name: String,
+    /// What happened and what to do about it.
+    pub error: String,
+    /// The budget kept it from being asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
+}
+
+impl Failed {
+    pub(crate) fn new(name: &str, error: &ProviderError) -> Self {
+        Self {
+            name: name.to_owned(),
+            error: error.to_string(),
+            over_budget: error.class == ErrorClass::Budget,
+        }
+    }
+}
+
+/// An answer as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownCandidate {
+    /// The model's name in the file.
+    pub model: String,
+    /// The whole text.
+    pub text: String,
+    /// The final answer it states.
+    pub answer: Option<String>,
+    /// The attributes of the judge that counts.
+    pub scores: Option<BTreeMap<Attribute, f64>>,
+    /// Its overall score.
+    pub overall: Option<f64>,
+    /// What the answer cost, without the judges; null where the price is unknown.
+    pub cost_usd: Option<Usd>,
+    /// Whether the final answer equals gold, where there is gold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<bool>,
+    /// The text was cut at the token limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// Why judges gave no score, by judge.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unscored: BTreeMap<String, String>,
+}
+
+/// The answer that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Winner {
+    /// Who wrote it.
+    pub model: String,
+    /// The final answer it states.
+    pub answer: Option<String>,
+    /// The whole text.
+    pub text: String,
+}
+
+/// One answer made of many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Combined {
+    /// What was asked.
+    pub question: String,
+    /// How the winner was made.
+    pub strategy: Strategy,
+    /// All answers, in the order of the file.
+    pub answers: Vec<ShownCandidate>,
+    /// The one that was chosen, if one could be.
+    pub winner: Option<Winner>,
+    /// How sure the choice is, from 0 to 1.
+    pub confidence: Option<f64>,
+    /// All of it, judges included; null where a price is unknown.
+    pub cost_usd: Option<Usd>,
+    /// Why there is no winner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_winner: Option<String>,
+    /// Models and judges that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failed>,
+}
+
+/// Several models and judges, ready to be asked.
+pub struct Ensemble {
+    pub(crate) spec: EnsembleSpec,
+    pub(crate) members: Vec<Member>,
+    pub(crate) judging: Judging,
+    pub(crate) store: Arc<RunStore>,
+    writer: Writer,
+    /// False while nothing was journaled by an earlier attempt, so that nothing need be looked up.
+    resumed: bool,
+    /// Models that cannot be asked any more, with the error that says why.
+    out: Mutex<BTreeMap<String, Failed>>,
+}
+
+/// The candidates of a question so far, and who failed on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) failures: Vec<Failed>,
+}
+
+impl Ensemble {
+    /// An ensemble that writes to a journal.
+    pub fn new(
+        spec: EnsembleSpec,
+        members: Vec<Member>,
+        judges: Vec<Arc<dyn autodidact_judges::Judge>>,
+        store: Arc<RunStore>,
+        writer: Writer,
+        purse: Arc<dyn Purse>,
+        resumed: bool,
+    ) -> Self {
+        Self {
+            judging: Judging::new(judges, purse, writer.clone(), store.clone(), resumed),
+            writer,
+            spec,
+            members,
+            store,
+            resumed,
+            out: Mutex::default(),
+        }
+    }
+
+    /// Answers one question. `verify` says how the task compares answers; without it numbers are
+    /// compared by value and texts by their words.
+    pub async fn answer(
+        &self,
+        problem: &Problem,
+        verify: Option<VerifyKind>,
+    ) -> Result<Combined, StarError> {
+        Ok(self.answer_with_winner(problem, verify).await?.0)
+    }
+
+    /// The same with the key of the winner.
+    pub(crate) async fn answer_with_winner(
+        &self,
+        problem: &Problem,
+        verify: Option<VerifyKind>,
+    ) -> Result<(Combined, Option<SampleKey>), StarError> {
+        let equality = Equality {
+            kind: verify,
+            choices: &problem.choices,
+        };
+        let (round, choice) = match self.spec.strategy {
+            Strategy::Cascade => self.cascade(problem, equality).await?,
+            Strategy::Fuse => self.fuse(problem, equality).await?,
+            Strategy::Best | Strategy::Vote | Strategy::Weighted => {
+                let mut round = self.ask_all(problem, equality, 0, &[]).await?;
+                self.judge(problem, &mut round, 0).await?;
+                let choice = self.choose(&round, equality);
+                (round, choice)
+            }
+        };
+        let winner = choice.map(|choice| round.candidates[choice.winner].key.clone());
+        Ok((self.combined(problem, round, choice), winner))
+    }
+
+    /// True once no model can be asked any more.
+    pub fn is_out(&self) -> bool {
+        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        self.members.iter().all(|m| out.contains_key(m.name()))
+    }
+
+    /// The models that cannot be asked any more, with their errors.
+    pub fn out(&self) -> Vec<Failed> {
+        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.values().cloned().collect()
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Asks every member; `shown` are answers of the layer before, for mixtures of agents.
+    pub(crate) async fn ask_all(
+        &self,
+        problem: &Problem,
+        equality: Equality<'_>,
+        layer: u32,
+        shown: &[Candidate],
+    ) -> Result<Round, StarError> {
+        let asked = self.members.iter().map(|member| {
+            self.ask(
+                member,
+                problem,
+                equality,
+                layer,
+                shown,
+                member.model.spec().samples,
+            )
+        });
+        let mut round = Round::default();
+        for outcome in join_all(asked).await {
+            let Round {
+                candidates,
+                failures,
+            } = outcome?;
+            round.candidates.extend(candidates);
+            round.failures.extend(failures);
+        }
+        Ok(round)
+    }
+
+    /// Asks one member through the journal.
+    pub(crate) async fn ask(
+        &self,
+        member: &Member,
+        problem: &Problem,
+        equality: Equality<'_>,
+        layer: u32,
+        shown: &[Candidate],
+        samples: u32,
+    ) -> Result<Round, StarError> {
+        let asking = self.asking(member, problem, layer, shown, samples);
+        let mut known = if self.resumed {
+            recorded(&self.store, &asking).await?
+        } else {
+            Recorded::default()
+        };
+        let mut failures = Vec::new();
+        let complete = (0..samples).all(|index| known.indices.contains(&index));
+        if !complete && let Some(failed) = self.out_of(member.name()) {
+            failures.push(failed);
+        } else if !complete {
+            let (new, trouble) = member.ask(&asking, &known.indices).await;
+            known.answers.extend(new);
+            match trouble {
+                None => {}
+                Some(Trouble::Star(error)) => return Err(error),
+                Some(Trouble::Provider(error)) => failures.push(self.failed(member, &error)),
+            }
+        }
+        known.answers.sort_by_key(|(sample, _)| sample.key.index);
+        let candidate = |(sample, provenance)| {
+            candidate(member.name(), sample, provenance, problem, equality.kind)
+        };
+        Ok(Round {
+            candidates: known.answers.into_iter().map(candidate).collect(),
+            failures,
+        })
+    }
+
+    /// Judges a round's candidates.
+    pub(crate) async fn judge(
+        &self,
+        problem: &Problem,
+        round: &mut Round,
+        from: usize,
+    ) -> Result<(), StarError> {
+        let failures = self
+            .judging
+            .judge(&problem.question, &mut round.candidates[from..])
+            .await?;
+        round.failures.extend(failures);
+        Ok(())
+    }
+
+    /// The winner by the ensemble's strategy, for those that only choose.
+    pub(crate) fn choose(&self, round: &Round, equality: Equality<'_>) -> Option<Choice> {
+        let candidates = &round.candidates;
+        match self.spec.strategy {
+            Strategy::Best => combine::best(candidates, &self.spec.minimum_scores),
+            Strategy::Weighted => {
+                combine::weighted(candidates, equality, &self.spec.minimum_scores)
+            }
+            Strategy::Vote | Strategy::Fuse | Strategy::Cascade => {
+                combine::vote(candidates, equality)
+            }
+        }
+    }
+
+    fn asking(
+        &self,
+        member: &Member,
+        problem: &Problem,
+        layer: u32,
+        shown: &[Candidate],
+        samples: u32,
+    ) -> Asking {
+        let name = member.name();
+        Asking {
+            iteration: 0,
+            problem: problem.id.clone(),
+            sampler: sampler(name, layer),
+            mode: Mode::Rationale,
+            prompt: self.prompt(problem, shown),
+            samples,
+            temperature: self.spec.temperature,
+            max_tokens: self.spec.max_tokens,
+            stop: Vec::new(),
+            seed: self.spec.seed,
+        }
+    }
+
+    /// The question with its choices, after the instruction and, in later layers, the answers of the
+    /// layer before.
+    fn prompt(&self, problem: &Problem, shown: &[Candidate]) -> Prompt {
+        let mut messages = Vec::new();
+        let instruction = self.spec.instruction.trim();
+        if !instruction.is_empty() {
+            messages.push(Message {
+                role: "system".into(),
+                content: instruction.to_owned(),
+            });
+        }
+        let question = question_text(problem);
+        messages.push(Message::user(if shown.is_empty() {
+            question
+        } else {
+            crate::ensemble::fuse::prompt(&question, shown)
+        }));
+        Prompt::Chat(messages)
+    }
+
+    fn out_of(&self, name: &str) -> Option<Failed> {
+        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.get(name).cloned()
+    }
+
+    /// Notes a failure; one that every later request would repeat takes the model out.
+    fn failed(&self, member: &Member, error: &ProviderError) -> Failed {
+        let failed = Failed::new(member.name(), error);
+        if error.class.is_fatal() {
+            let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+            out.insert(member.name().to_owned(), failed.clone());
+        }
+        failed
+    }
+
+    fn combined(&self, problem: &Problem, round: Round, choice: Option<Choice>) -> Combined {
+        let Round {
+            candidates,
+            failures,
+        } = round;
+        let costs = candidates.iter().map(Candidate::cost);
+        let answers_cost: Option<Usd> = costs.sum();
+        let judges_cost = self.judging.cost(&candidates);
+        let winner = choice.map(|choice| &candidates[choice.winner]);
+        let winner = winner.map(|candidate| Winner {
+            model: candidate.model.clone(),
+            answer: candidate.answer.clone(),
+            text: candidate.text.clone(),
+        });
+        let no_winner = winner.is_none().then(|| self.why_none(&candidates));
+        Combined {
+            question: problem.question.clone(),
+            strategy: self.spec.strategy,
+            answers: candidates.iter().map(shown).collect(),
+            winner,
+            confidence: choice.map(|choice| choice.confidence),
+            cost_usd: answers_cost.zip(judges_cost).map(|(a, j)| a + j),
+            no_winner,
+            failures,
+        }
+    }
+
+    fn why_none(&self, candidates: &[Candidate]) -> String {
+        let scored = candidates.iter().filter(|c| c.scores.is_some()).count();
+        let strategy = self.spec.strategy;
+        let name = strategy.as_str();
+        if candidates.is_empty() {
+            "no model gave an answer".to_owned()
+        } else if strategy.needs_judge() && self.judging.is_empty() {
+            format!(
+                "strategy `{name}` needs a judge and none is declared; name one with `--judge`, or use `--strategy vote`"
+            )
+        } else if strategy.needs_judge() && scored == 0 {
+            format!(
+                "strategy `{name}` needs a judge and no judge is left: none could score an answer; see why above, or use `--strategy vote`"
+            )
+        } else if strategy.needs_judge() && !self.spec.minimum_scores.is_empty() {
+            "no answer reaches `minimum_scores`".to_owned()
+        } else {
+            "no model stated a final answer".to_owned()
+        }
+    }
+}
+
+fn shown(candidate: &Candidate) -> ShownCandidate {
+    let scores = candidate.scores.as_ref();
+    let unscored = candidate.opinions.iter().filter_map(|(judge, opinion)| {
+        let reason = opinion.as_ref().err()?;
+        Some((judge.clone(), reason.clone()))
+    });
+    ShownCandidate {
+        model: candidate.model.clone(),
+        text: candidate.text.clone(),
+        answer: candidate.answer.clone(),
+        scores: scores.map(|s| s.attributes().clone()),
+        overall: candidate.overall(),
+        cost_usd: candidate.cost(),
+        right: candidate.right,
+        truncated: candidate.finish == FinishReason::Length,
+        unscored: unscored.collect(),
+    }
+}
+
+pub(crate) fn candidate(
+    model: &str,
+    sample: Sample,
+    provenance: Provenance,
+    problem: &Problem,
+    kind: Option<VerifyKind>,
+) -> Candidate {
+    let Sample { key, completion } = sample;
+    let verification = kind
+        .filter(|_| problem.gold.is_some())
+        .map(|kind| verify(kind, problem, &completion.text));
+    let extracted = verification.as_ref().and_then(|v| v.extracted.clone());
+    Candidate {
+        key,
+        model: model.to_owned(),
+        answer: extracted.or_else(|| final_answer(&completion.text)),
+        right: verification.map(|v| v.verdict.is_right()),
+        text: completion.text,
+        finish: completion.finish,
+        tokens: completion.tokens,
+        provenance,
+        scores: None,
+        opinions: BTreeMap::new(),
+    }
+}
+
+/// The name in the journal of a model's answers in a layer.
+pub(crate) fn sampler(model: &str, layer: u32) -> SamplerId {
+    SamplerId(if layer == 0 {
+        model.to_owned()
+    } else {
+        format!("{model}/layer-{layer}")
+    })
+}
+
+/// The question, with its choices below it.
+pub(crate) fn question_text(problem: &Problem) -> String {
+    let mut text = problem.question.clone();
+    for choice in &problem.choices {
+        text += &format!("\n({}) {}", choice.label, choice.text);
+    }
+    text
+}
+
+impl std::fmt::Debug for Ensemble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ensemble")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}

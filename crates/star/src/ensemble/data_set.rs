@@ -1,0 +1,209 @@
+//! Answering a whole data set, a window of problems at a time, so that memory stays flat.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use autodidact_core::{Problem, ProblemId, SampleKey, Usd, VerifyKind};
+use autodidact_store::Entry;
+use autodidact_tasks::{Fields, TaskError, for_each_problem};
+use futures::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::StarError;
+use crate::ensemble::answer::{Combined, Ensemble, Failed};
+
+/// Problems looked up in the journal at once.
+const CHUNK: usize = 256;
+/// Problems under way at least.
+const LEAST: usize = 16;
+
+/// A file of problems.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSet {
+    /// JSONL, CSV or TSV.
+    pub path: PathBuf,
+    /// Where the parts of a problem stand; gold may be absent.
+    pub fields: Fields,
+    /// How answers are compared; absent: numbers by value, texts by their words.
+    pub verify: Option<VerifyKind>,
+    /// Only so many problems from the beginning.
+    pub limit: Option<u64>,
+}
+
+/// What the journal keeps of a combined answer; the rest is in the tables of answers and scores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) winner: Option<SampleKey>,
+    pub(crate) confidence: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_winner: Option<String>,
+    pub(crate) cost: Option<Usd>,
+}
+
+/// How a command over a data set stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSetProgress {
+    /// Problems that are done, earlier attempts included.
+    pub done: u64,
+    /// Problems that failed in this attempt; the same command tries them again.
+    pub failed: u64,
+    /// Spent so far, set aside included.
+    pub spent: Usd,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attempt {
+    /// Problems answered in it.
+    pub answered: u64,
+    /// Problems that were done before.
+    pub before: u64,
+    /// Problems that failed.
+    pub failed: u64,
+    /// Who failed, with the first error of each.
+    pub failures: Vec<Failed>,
+}
+
+impl Attempt {
+    fn note(&mut self, failures: &[Failed]) {
+        for failure in failures {
+            if !self.failures.iter().any(|known| known.name == failure.name) {
+                self.failures.push(failure.clone());
+            }
+        }
+    }
+
+    /// True if the budget stopped it.
+    pub fn over_budget(&self) -> bool {
+        self.failures.iter().any(|failure| failure.over_budget)
+    }
+}
+
+impl Ensemble {
+    /// Answers every problem of a file that has no answer yet. Ends early, with everything under way
+    /// finished and journaled, when `stop` becomes true or no model can be asked any more.
+    pub async fn answer_all(
+        &self,
+        data: &DataSet,
+        spent: &(dyn Fn() -> Usd + Sync),
+        observer: &(dyn Fn(&DataSetProgress) + Sync),
+        stop: &AtomicBool,
+    ) -> Result<Attempt, StarError> {
+        let (mut problems, reader) = read(data);
+        let mut attempt = Attempt::default();
+        let mut under_way = FuturesUnordered::new();
+        let mut chunk = Vec::new().into_iter();
+        let window = self.window();
+        let mut more = true;
+        while more || !under_way.is_empty() {
+            more =
+                more && !stop.load(Ordering::Relaxed) && !self.is_out() && !attempt.over_budget();
+            while more && under_way.len() < window {
+                if let Some(problem) = chunk.next() {
+                    under_way.push(self.answer_one(problem, data.verify));
+                    continue;
+                }
+                let next = self.next_chunk(&mut problems, &mut attempt).await?;
+                more = next.is_some();
+                chunk = next.unwrap_or_default().into_iter();
+            }
+            if let Some(outcome) = under_way.next().await {
+                let combined = outcome?;
+                if combined.failures.is_empty() {
+                    attempt.answered += 1;
+                } else {
+                    attempt.failed += 1;
+                    attempt.note(&combined.failures);
+                }
+                observer(&DataSetProgress {
+                    done: attempt.before + attempt.answered,
+                    failed: attempt.failed,
+                    spent: spent(),
+                });
+            }
+        }
+        drop(problems);
+        reader.await.map_err(|_| StarError::Worker)??;
+        attempt.note(&self.out());
+        if stop.load(Ordering::Relaxed) {
+            return Err(StarError::Interrupted);
+        }
+        Ok(attempt)
+    }
+
+    /// Answers a problem and writes the outcome down, unless something failed that the next attempt
+    /// may mend.
+    async fn answer_one(
+        &self,
+        problem: Problem,
+        verify: Option<VerifyKind>,
+    ) -> Result<Combined, StarError> {
+        let (combined, winner) = self.answer_with_winner(&problem, verify).await?;
+        if combined.failures.is_empty() {
+            let outcome = Outcome {
+                winner,
+                confidence: combined.confidence,
+                no_winner: combined.no_winner.clone(),
+                cost: combined.cost_usd,
+            };
+            let json = serde_json::to_string(&outcome)
+                .map_err(|e| StarError::Spec(format!("an outcome cannot be written: {e}")))?;
+            let problem = problem.id;
+            self.writer()
+                .record(vec![Entry::Outcome { problem, json }])
+                .await?;
+        }
+        Ok(combined)
+    }
+
+    /// The next problems without an outcome; `None` at the end of the file.
+    async fn next_chunk(
+        &self,
+        problems: &mut mpsc::Receiver<Problem>,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Vec<Problem>>, StarError> {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        if problems.recv_many(&mut chunk, CHUNK).await == 0 {
+            return Ok(None);
+        }
+        if self.is_resumed() {
+            let ids: Vec<&ProblemId> = chunk.iter().map(|problem| &problem.id).collect();
+            let done = self.store.outcomes(&ids).await?;
+            let done: std::collections::HashSet<ProblemId> =
+                done.into_iter().map(|(id, _)| id).collect();
+            attempt.before += done.len() as u64;
+            chunk.retain(|problem| !done.contains(&problem.id));
+        }
+        Ok(Some(chunk))
+    }
+
+    /// Problems under way at once: enough to keep the busiest endpoint busy while others end.
+    fn window(&self) -> usize {
+        let concurrency = |m: &crate::ensemble::member::Member| m.model.spec().limits.concurrency;
+        let most = self.members.iter().map(concurrency).max().unwrap_or(1) as usize;
+        (most * 2).max(LEAST)
+    }
+}
+
+/// Reads a file on a thread of its own, only as far ahead as problems are taken.
+pub(crate) fn read(
+    data: &DataSet,
+) -> (
+    mpsc::Receiver<Problem>,
+    tokio::task::JoinHandle<Result<(), TaskError>>,
+) {
+    let (sender, receiver) = mpsc::channel(2 * CHUNK);
+    let data = Arc::new(data.clone());
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut left = data.limit.unwrap_or(u64::MAX);
+        for_each_problem(&data.path, &data.fields, |problem| {
+            // Nobody takes problems any more once the command ends early.
+            let wanted = left > 0 && sender.blocking_send(problem).is_ok();
+            left = left.saturating_sub(1);
+            wanted
+        })
+    });
+    (receiver, reader)
+}

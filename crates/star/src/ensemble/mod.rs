@@ -1,0 +1,37 @@
+//! Many models, one better answer: asking several at once, judging, and combining.
+//!
+//! Start reading at `answer.rs`, which answers one question; `combine.rs` holds the ways of
+//! making one answer of many, `fuse.rs` and `cascade.rs` those that ask again. `data_set.rs`
+//! answers a whole file with flat memory. Whatever arrives is in the journal before it is used
+//! (`writer.rs`), and money is set aside before it is spent (`purse.rs`).
+
+mod answer;
+mod candidate;
+mod cascade;
+mod combine;
+mod data_set;
+mod declared;
+mod fuse;
+mod judge_file;
+mod judging;
+mod local_model;
+mod member;
+mod purse;
+mod rows;
+mod tally;
+mod writer;
+
+pub(crate) use answer::question_text;
+pub use answer::{Combined, Ensemble, Failed, ShownCandidate, Winner};
+pub use candidate::Candidate;
+pub use data_set::{Attempt, DataSet, DataSetProgress};
+pub use declared::check_declarations;
+pub use judge_file::{JudgeCounts, JudgedFile, ScoredAnswers, judge_file};
+pub(crate) use judging::Judging;
+pub use local_model::LocalModel;
+pub use member::{Asking, Member};
+pub(crate) use member::{Trouble, recorded};
+pub use purse::JournaledPurse;
+pub use rows::{DataSetSummary, Lines, SampleRow};
+pub use tally::{Counted, ModelSummary, Tally};
+pub use writer::Writer;

@@ -1,0 +1,108 @@
+//! Money that survives the process: reservations are on the disk before their requests are sent.
+
+use std::collections::BTreeMap;
+
+use autodidact_core::Usd;
+use autodidact_providers::{Budget, OverBudget, Purse, Ticket};
+use autodidact_store::{Entry, RunStore, Spent};
+use futures::future::BoxFuture;
+
+use crate::StarError;
+use crate::ensemble::writer::Writer;
+
+/// A budget over all attempts at a command, kept in its journal.
+#[derive(Debug)]
+pub struct JournaledPurse {
+    budget: Budget,
+    writer: Writer,
+    /// Numbers of reservations that earlier attempts left behind end here.
+    first: u64,
+    /// The model of each reservation under way.
+    models: std::sync::Mutex<BTreeMap<u64, String>>,
+}
+
+impl JournaledPurse {
+    /// A purse of which earlier attempts have spent some already.
+    pub async fn open(
+        store: &RunStore,
+        writer: Writer,
+        limit: Option<Usd>,
+    ) -> Result<Self, StarError> {
+        let spending = store.spending().await?;
+        let committed = |spent: &Spent| spent.amount + spent.unsettled;
+        Ok(Self {
+            budget: Budget::new(limit, spending.values().map(committed).sum()),
+            writer,
+            first: store.next_ticket().await?,
+            models: std::sync::Mutex::default(),
+        })
+    }
+
+    /// Spent and set aside so far, over all attempts.
+    pub fn committed(&self) -> Usd {
+        self.budget.committed()
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> Option<Usd> {
+        self.budget.limit()
+    }
+
+    fn models(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, String>> {
+        self.models
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn number(&self, ticket: &Ticket) -> u64 {
+        self.first + ticket.0
+    }
+}
+
+impl Purse for JournaledPurse {
+    fn reserve<'a>(
+        &'a self,
+        model: &'a str,
+        most: Option<Usd>,
+    ) -> BoxFuture<'a, Result<Ticket, OverBudget>> {
+        Box::pin(async move {
+            let ticket = self.budget.try_reserve(model, most)?;
+            self.models().insert(ticket.0, model.to_owned());
+            // Without a limit nothing depends on the row, and a write less is sooner on its way.
+            if let (Some(_), Some(amount)) = (self.budget.limit(), most)
+                && amount > Usd::ZERO
+            {
+                let entry = Entry::Reserved {
+                    ticket: self.number(&ticket),
+                    model: model.to_owned(),
+                    amount,
+                };
+                let written = self.writer.record(vec![entry]).await;
+                written.map_err(|error| OverBudget::Journal(error.to_string()))?;
+            }
+            Ok(ticket)
+        })
+    }
+
+    fn settle(&self, ticket: Ticket, cost: Option<Usd>) -> BoxFuture<'_, ()> {
+        self.budget.close(&ticket, cost.unwrap_or(Usd::ZERO));
+        let model = self.models().remove(&ticket.0);
+        // Not waited for: what matters next is the answer, which is written after it, in order.
+        self.writer.note(vec![Entry::Settled {
+            ticket: self.number(&ticket),
+            model: model.unwrap_or_default(),
+            cost,
+        }]);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn release(&self, ticket: Ticket) -> BoxFuture<'_, ()> {
+        self.budget.close(&ticket, Usd::ZERO);
+        self.models().remove(&ticket.0);
+        if self.budget.limit().is_some() {
+            let ticket = self.number(&ticket);
+            self.writer.note(vec![Entry::Released { ticket }]);
+        }
+        Box::pin(std::future::ready(()))
+    }
+}
