@@ -4,7 +4,9 @@ use std::path::Path;
 
 use autodidact_core::{Attribute, Usd};
 use autodidact_judges::JudgeCalibration;
-use autodidact_star::{Combined, DataSetSummary, JudgedFile, ModelSummary, ShownCandidate};
+use autodidact_star::{
+    Combined, DataSetSummary, Estimate, JudgedFile, ModelSummary, ShownCandidate,
+};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -209,6 +211,44 @@ pub(crate) fn calibration(judges: &[JudgeCalibration]) -> String {
     }
     align(&mut table, 1..9);
     table.to_string()
+}
+
+/// Requests, tokens and money, before anything is asked.
+pub(crate) fn estimates(estimates: &[Estimate], budget: Option<Usd>) -> String {
+    let mut table = table();
+    table.set_header([
+        "model or judge",
+        "requests at most",
+        "prompt tokens, about",
+        "answer tokens at most",
+        "cost at most",
+        "price read",
+    ]);
+    for estimate in estimates {
+        table.add_row([
+            estimate.name.clone(),
+            estimate.requests.to_string(),
+            estimate.input_tokens.to_string(),
+            estimate.output_tokens_at_most.to_string(),
+            money(estimate.cost_at_most_usd),
+            estimate.price_read.clone().unwrap_or_default(),
+        ]);
+    }
+    align(&mut table, 1..5);
+    let unknown = estimates.iter().any(|e| e.cost_at_most_usd.is_none());
+    let total: Usd = estimates.iter().filter_map(|e| e.cost_at_most_usd).sum();
+    let mut text = format!("{table}\nall together at most: {total}");
+    if unknown {
+        text += ", and what has no known price (give `price` in its entry)";
+    }
+    match budget {
+        Some(budget) if total > budget || unknown => {
+            text += &format!("; the budget of {budget} may end it before");
+        }
+        Some(budget) => text += &format!("; the budget is {budget}"),
+        None => {}
+    }
+    text
 }
 
 fn money(amount: Option<Usd>) -> String {

@@ -360,12 +360,22 @@ pub(crate) struct SampleArguments {
     /// Field of the id.
     #[arg(long, value_name = "FIELD")]
     pub(crate) id: Option<String>,
-    /// How answers are compared; absent: numbers by value, texts by their words, and no gold.
+    /// How answers are compared; absent: numbers by value, choices by letter, texts by their words.
     #[arg(long, value_parser = verify_kind)]
     pub(crate) verify: Option<VerifyKind>,
     /// Only so many problems from the beginning.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Show requests, tokens and money, and ask nothing.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write the requests of the first model as lines for `vllm run-batch -i` and the like, and ask
+    /// nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "read_batch")]
+    pub(crate) write_batch: Option<PathBuf>,
+    /// First take answers of the first model from a file that `vllm run-batch -o` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) read_batch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) ensemble: EnsembleArguments,
     #[command(flatten)]

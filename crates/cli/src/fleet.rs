@@ -97,6 +97,22 @@ impl<'a> Fleet<'a> {
         Ok(Arc::new(model))
     }
 
+    /// Opens a model that is asked through files.
+    pub(crate) fn remote(&mut self, spec: &ModelSpec) -> Result<Arc<RemoteModel>, Failure> {
+        if spec.provider == ProviderKind::Local {
+            let name = &spec.name;
+            return Err(Failure::Usage(format!(
+                "`{name}` is a model on this machine; batches are for models behind a server"
+            )));
+        }
+        // Nothing is sent, so no key is needed; a place is.
+        let mut spec = spec.clone();
+        if spec.base_url.as_slice().is_empty() {
+            spec.base_url = autodidact_core::OneOrMany::One("http://127.0.0.1:8000/v1".into());
+        }
+        Ok(Arc::new(RemoteModel::new(spec, None, &self.prices)?))
+    }
+
     /// Opens one judge.
     pub(crate) fn judge(&mut self, spec: &JudgeSpec) -> Result<Arc<dyn Judge>, Failure> {
         let model = spec.as_model();

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use autodidact_core::{
-    Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Verdict,
+    Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Usd, Verdict,
     Verification,
 };
 use autodidact_models::Fetched;
 use autodidact_star::{
-    Combined, DataSetSummary, Failed, IterationDetail, JudgedFile, Measured, ReportData,
+    Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
 };
 use indicatif::MultiProgress;
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -66,6 +66,10 @@ pub(crate) struct Plan {
     pub(crate) model: Vec<String>,
     pub(crate) model_cached: bool,
     pub(crate) loops: Vec<PlannedLoop>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) estimates: Vec<Estimate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget_usd: Option<Usd>,
     pub(crate) prompt: Prompt,
 }
 
@@ -142,6 +146,16 @@ impl Printer {
     /// The answers to a question, side by side, and the winner.
     pub(crate) fn combined(&self, combined: &Combined) -> Result<(), Failure> {
         self.result(combined, || answer_tables::combined(combined))
+    }
+
+    /// What a command would ask, and what it would cost at most.
+    pub(crate) fn estimates(
+        &self,
+        estimates: &[Estimate],
+        budget: Option<Usd>,
+    ) -> Result<(), Failure> {
+        let value = json!({ "estimates": estimates, "budget_usd": budget });
+        self.result(&value, || answer_tables::estimates(estimates, budget))
     }
 
     /// What came of a data set.
@@ -334,6 +348,12 @@ impl Printer {
         self.text(&tables::iterations(results, Some(details), baseline));
         if let Some(detail) = details.last() {
             self.text(&tables::detail(detail));
+            if !detail.models.is_empty() {
+                self.text(&answer_tables::models(&detail.models));
+            }
+            if !detail.judges.is_empty() {
+                self.text(&answer_tables::calibration(&detail.judges));
+            }
         }
     }
 

@@ -157,6 +157,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
             planned.sequences
         );
     }
+    if !plan.estimates.is_empty() {
+        let estimates = crate::answer_tables::estimates(&plan.estimates, plan.budget_usd);
+        text += &format!("\n{estimates}");
+    }
     text + &format!("\nthe prompt of training:\n{}", prompt_text(&plan.prompt))
 }
 

@@ -3,7 +3,7 @@
 use autodidact_core::{ModelSpec, Price, Prompt, Usd};
 use futures::future::BoxFuture;
 
-use crate::{Capabilities, ProviderError, Purse};
+use crate::{BatchClient, Capabilities, ErrorClass, ProviderError, Purse};
 
 /// A question to a model. An adapter leaves out every field whose capability the model lacks.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,6 +186,16 @@ pub trait ChatModel: Send + Sync {
 
     /// What one request costs at most, if the price is known: what a budget must hold for it.
     fn most(&self, request: &ChatRequest) -> Option<Usd>;
+
+    /// Its batch interface, where it has one: half the price, answers within a day.
+    fn batch(&self) -> Result<BatchClient<'_>, ProviderError> {
+        let message = "it has no batch interface: leave out `batch`";
+        Err(ProviderError::new(
+            &self.spec().name,
+            ErrorClass::Declaration,
+            message,
+        ))
+    }
 
     /// Sends one request and waits for its answer, through retries, pacing and the budget.
     fn ask<'a>(

@@ -7,6 +7,8 @@ use autodidact_core::Usd;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+use crate::ErrorClass;
+
 /// A reservation. One that is neither settled nor released stays spent: the request may have been
 /// answered and charged after the connection broke.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +37,17 @@ pub enum OverBudget {
     /// The reservation could not be written down.
     #[error("a reservation could not be written down: {0}")]
     Journal(String),
+}
+
+impl OverBudget {
+    /// What kind of trouble it is for the request.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Exceeded { .. } => ErrorClass::Budget,
+            Self::UnknownPrice(_) => ErrorClass::Declaration,
+            Self::Journal(_) => ErrorClass::Interrupted,
+        }
+    }
 }
 
 /// Where requests are paid from: the seam between sending and bookkeeping. Nothing is sent before
@@ -79,6 +92,20 @@ impl Budget {
                 ..State::default()
             }),
         }
+    }
+
+    /// The same with reservations that earlier attempts left open. New tickets are numbered after
+    /// them.
+    #[must_use]
+    pub fn with_open(self, open: impl IntoIterator<Item = (Ticket, Usd)>) -> Self {
+        let mut state = self.lock();
+        for (ticket, amount) in open {
+            state.next = state.next.max(ticket.0 + 1);
+            state.reserved += amount;
+            state.open.insert(ticket.0, amount);
+        }
+        drop(state);
+        self
     }
 
     /// The limit.

@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use crate::adapters::{Adapter, Call};
 use crate::capabilities::{default_base_url, default_key_env, key_required};
 use crate::{
-    Answered, ApiKey, Capabilities, ChatModel, ChatRequest, Endpoint, ErrorClass, Paid, Parsed,
-    PriceTable, ProviderError, Purse, StreamDecoder, WireRequest,
+    Answered, ApiKey, BatchClient, Capabilities, ChatModel, ChatRequest, Endpoint, ErrorClass,
+    Paid, Parsed, PriceTable, ProviderError, Purse, StreamDecoder, WireRequest,
 };
 
 /// Tokens that a chat template and a provider's own instruction add at most to a prompt.
@@ -208,6 +208,10 @@ impl ChatModel for RemoteModel {
     fn most(&self, request: &ChatRequest) -> Option<Usd> {
         let price = self.price.as_ref()?;
         Some(highest_cost(&self.call(request), price))
+    }
+
+    fn batch(&self) -> Result<BatchClient<'_>, ProviderError> {
+        BatchClient::new(self)
     }
 
     fn ask<'a>(

@@ -16,6 +16,14 @@ fn after(milliseconds: u64) -> Act {
     Act::Answer(reply.after(Duration::from_millis(milliseconds)))
 }
 
+/// A server with a thread of its own.
+async fn apart(milliseconds: u64) -> Server {
+    tokio::task::spawn_blocking(move || Server::start_in_thread(move |_| after(milliseconds)))
+        .await
+        .unwrap()
+        .unwrap()
+}
+
 #[tokio::test]
 async fn live_servers_share_the_load_and_a_dead_one_loses_nothing() {
     let fast = Server::start(|_| after(10)).await.unwrap();
@@ -70,7 +78,7 @@ async fn a_pause_of_one_server_leaves_the_others_to_work() {
 #[ignore = "needs 4,100 open files: ulimit -n 8192"]
 async fn two_thousand_requests_are_under_way_at_once_on_one_core() {
     const COUNT: u32 = 2_000;
-    let server = Server::start_in_thread(|_| after(1500)).unwrap();
+    let server = apart(1500).await;
     let endpoint = endpoint(&[server.url()], &limits(COUNT, 1));
     let budget = unlimited();
     let start = Instant::now();
@@ -79,4 +87,30 @@ async fn two_thousand_requests_are_under_way_at_once_on_one_core() {
     println!("{peak} at once, all answered after {:?}", start.elapsed());
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(peak, COUNT as usize);
+}
+
+/// Seconds that the calling thread has spent on a processor.
+fn busy() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let nanoseconds: f64 = text.split(' ').next().unwrap().parse().unwrap();
+    nanoseconds / 1e9
+}
+
+#[tokio::test]
+#[ignore = "a measurement, for a machine that does nothing else"]
+async fn a_request_takes_less_than_0_3_ms_of_the_processor() {
+    const COUNT: usize = 5_000;
+    let server = apart(0).await;
+    for concurrency in [1, 64] {
+        let endpoint = endpoint(&[server.url()], &limits(concurrency, 1));
+        let budget = unlimited();
+        post(&endpoint, &budget).await.unwrap();
+        let (start, before) = (Instant::now(), busy());
+        let results = join_all((0..COUNT).map(|_| post(&endpoint, &budget))).await;
+        assert!(results.iter().all(Result::is_ok));
+        let each = (busy() - before) / COUNT as f64 * 1e3;
+        let rate = COUNT as f64 / start.elapsed().as_secs_f64();
+        println!("{concurrency} at once: {each:.4} ms a request, {rate:.0} requests a second");
+        assert!(each < 0.3, "{each} ms");
+    }
 }

@@ -84,17 +84,26 @@ async fn nothing_is_sent_that_the_budget_does_not_hold() {
     let server = Server::start(|_| answer()).await.unwrap();
     let endpoint = endpoint(&[server.url()], &limits(1, 6));
     let request = support::request("/chat");
-    for (budget, most) in [
+    for (budget, most, class) in [
         (
             Budget::new(Some(Usd::from_nano(999)), Usd::ZERO),
             Some(MOST),
+            ErrorClass::Budget,
         ),
-        (Budget::new(Some(MOST), Usd::from_nano(1)), Some(MOST)),
-        (Budget::new(Some(LIMIT), Usd::ZERO), None),
+        (
+            Budget::new(Some(MOST), Usd::from_nano(1)),
+            Some(MOST),
+            ErrorClass::Budget,
+        ),
+        (
+            Budget::new(Some(LIMIT), Usd::ZERO),
+            None,
+            ErrorClass::Declaration,
+        ),
     ] {
         let spent = budget.committed();
         let error = endpoint.post(&request, most, &budget).await.unwrap_err();
-        assert_eq!(error.class, ErrorClass::Budget);
+        assert_eq!(error.class, class);
         assert_eq!(budget.committed(), spent);
     }
     assert_eq!(server.count(), 0);

@@ -122,11 +122,11 @@ async fn early((name, reply, pause): Form) -> (usize, Duration) {
         assert!(results.iter().all(Result::is_ok), "{name}");
         return (0, Duration::ZERO);
     };
-    if pause > Duration::from_secs(300) {
+    if pause > Duration::from_mins(5) {
         for result in results {
             let error = result.unwrap_err();
             assert_eq!(error.class, ErrorClass::RateLimit, "{name}: {error}");
-            assert!(error.retry_after.unwrap() > pause - Duration::from_secs(5));
+            assert!(error.retry_after.unwrap() + Duration::from_secs(5) > pause);
         }
         return (server.count() - 1, Duration::ZERO);
     }
@@ -155,7 +155,7 @@ async fn requests_and_tokens_hold_in_every_window_as_the_server_sees_it() {
     let window = Duration::from_millis(600);
     let server = Server::start(|_| answer()).await.unwrap();
     let limits = Limits {
-        requests_per_minute: Some(20),
+        requests_per_minute: Some(10),
         tokens_per_minute: Some(150),
         ..limits(32, 1)
     };
@@ -178,10 +178,13 @@ async fn requests_and_tokens_hold_in_every_window_as_the_server_sees_it() {
         most_requests = most_requests.max(inside().count());
         most_tokens = most_tokens.max(inside().map(|(_, tokens)| tokens).sum());
     }
-    println!("in any window: {most_requests} of 20 requests, {most_tokens} of 150 tokens");
+    println!("in any window: {most_requests} of 10 requests, {most_tokens} of 150 tokens");
     assert_eq!(seen.len(), 60);
-    assert!(most_requests <= 20 && most_tokens <= 150);
-    assert!(most_tokens >= 120, "and the limits are used: {most_tokens}");
+    assert!(most_requests <= 10 && most_tokens <= 150);
+    assert!(
+        most_requests == 10 && most_tokens >= 120,
+        "and the limits are used"
+    );
 }
 
 fn of_tokens(tokens: u64) -> WireRequest {

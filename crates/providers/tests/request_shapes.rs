@@ -58,10 +58,10 @@ fn a_field_whose_capability_is_absent_is_never_sent() {
     ];
     let mut checked = 0;
     for provider in REMOTE {
-        for absent in 0..groups.len() {
+        for (absent, names) in groups {
             let mut case = full(provider, "some-model");
             let known = &mut case.capabilities;
-            match groups[absent].0 {
+            match absent {
                 "temperature" => known.temperature = false,
                 "seed" => known.seed = false,
                 "stop" => known.stop = 0,
@@ -70,7 +70,7 @@ fn a_field_whose_capability_is_absent_is_never_sent() {
             }
             let mut found = Vec::new();
             fields(&case.body(), &mut found);
-            for name in groups[absent].1 {
+            for name in names {
                 assert!(
                     !found.iter().any(|field| field == name),
                     "{provider}: {name}"

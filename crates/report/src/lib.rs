@@ -11,6 +11,7 @@
 mod accuracy;
 mod bars;
 mod examples;
+mod faculty;
 mod html;
 mod loss;
 mod marks;

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use autodidact_core::{BaselineMeasurement, IterationResult, StageSeconds};
 use autodidact_star::{IterationDetail, ReportData};
 
+use crate::faculty;
 use crate::html::{Text, put};
 use crate::number::{NONE, Share, count, decimal, duration, p_value, points};
 
 /// A table is headings and rows of texts that are not escaped yet; the first column names the row.
-struct Table<'a> {
-    caption: &'a str,
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
+pub(crate) struct Table<'a> {
+    pub(crate) caption: &'a str,
+    pub(crate) head: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 impl Table<'_> {
-    fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let mut out = String::new();
         put(
             &mut out,
@@ -49,7 +50,7 @@ impl Table<'_> {
     }
 }
 
-fn texts(words: &[&str]) -> Vec<String> {
+pub(crate) fn texts(words: &[&str]) -> Vec<String> {
     words.iter().map(|w| (*w).to_owned()).collect()
 }
 
@@ -71,6 +72,9 @@ pub(crate) fn tables(data: &ReportData) -> String {
         for table in [results(data), learned(data), refused(data), seconds(data)] {
             out += &table.html();
         }
+    }
+    for table in [faculty::models(data), faculty::judges(data)] {
+        out += &table.map_or_else(String::new, |t| t.html());
     }
     out
 }

@@ -20,6 +20,7 @@ pub struct Faculty {
     pub(crate) teachers: Vec<Member>,
     pub(crate) judging: Judging,
     purse: Arc<JournaledPurse>,
+    writer: Writer,
 }
 
 impl Faculty {
@@ -30,7 +31,7 @@ impl Faculty {
         judges: Vec<Arc<dyn Judge>>,
         budget: Option<Usd>,
     ) -> Result<Self, StarError> {
-        let writer = Writer::start(store.clone());
+        let writer = Writer::start(store);
         let purse = Arc::new(JournaledPurse::open(store, writer.clone(), budget).await?);
         let member = |model| Member {
             model,
@@ -41,12 +42,18 @@ impl Faculty {
             teachers: teachers.into_iter().map(member).collect(),
             judging: Judging::new(judges, purse.clone(), writer.clone(), store.clone(), true),
             purse,
+            writer,
         })
     }
 
     /// Spent and set aside so far, over all attempts at the run.
     pub fn spent(&self) -> Usd {
         self.purse.committed()
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) async fn flush(&self) -> Result<(), StarError> {
+        self.writer.flush().await
     }
 
     /// How many rationales of each teacher are kept for one problem at most.

@@ -29,9 +29,9 @@ mod teach;
 
 pub use ensemble::{
     Asking, Attempt, Candidate, Combined, Counted, DataSet, DataSetProgress, DataSetSummary,
-    Ensemble, Failed, JournaledPurse, JudgeCounts, JudgedFile, Lines, LocalModel, Member,
-    ModelSummary, SampleRow, ScoredAnswers, ShownCandidate, Tally, Winner, Writer,
-    check_declarations, judge_file,
+    Ensemble, Estimate, Estimator, Failed, JournaledPurse, JudgeCounts, JudgedFile, Lines,
+    LocalModel, Member, ModelSummary, SampleRow, ScoredAnswers, ShownCandidate, Tally, Winner,
+    Writer, check_declarations, ensemble_prompt, judge_file, read_batch_file, write_batch_file,
 };
 pub use error::StarError;
 pub use faculty::Faculty;
@@ -45,3 +45,4 @@ pub use run::{Parts, Run, validate};
 pub use seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
 pub use statistics::{accuracy, compare, mcnemar, wilson};
 pub use status::status;
+pub use teach::teacher_prompt;

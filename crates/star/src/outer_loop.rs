@@ -33,6 +33,12 @@ use crate::{StarError, statistics};
 impl Run {
     /// Runs the algorithm to its end, from wherever the journal stands.
     pub async fn star(&self) -> Result<RunStatus, StarError> {
+        let outcome = self.algorithm().await;
+        self.faculty.flush().await?;
+        outcome
+    }
+
+    async fn algorithm(&self) -> Result<RunStatus, StarError> {
         self.check_inputs().await?;
         self.store.record_problems(&self.task.train).await?;
         self.store.record_problems(&self.task.evaluate).await?;

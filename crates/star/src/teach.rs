@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use autodidact_core::INSTRUCTION;
-use autodidact_core::{Message, Mode, Problem, ProblemId, Prompt, Sample, TeachOn};
+use autodidact_core::{Message, Mode, Problem, ProblemId, Prompt, RunSpec, Sample, TeachOn};
 use futures::stream::{self, StreamExt};
 
 use crate::StarError;
 use crate::ensemble::{Asking, Candidate, Counted, Member, ModelSummary, Tally, Trouble, recorded};
 use crate::faculty::{author, teacher_sampler};
 use crate::progress::Event;
+use crate::prompt::Prompter;
 use crate::run::Run;
 use crate::select::Judged;
 
@@ -36,7 +37,7 @@ impl Run {
             problems.retain(|problem| !solved.contains(&problem.id.0));
         }
         for teacher in &self.faculty.teachers {
-            let asked = self.ask_teacher(n, teacher, &problems);
+            let asked = Box::pin(self.ask_teacher(n, teacher, &problems));
             all.extend(self.timed(n, "sample", asked).await?);
         }
         Ok(all)
@@ -57,6 +58,17 @@ impl Run {
             done: 0,
             total: problems.len() as u64 * u64::from(samples),
         });
+        if teacher.model.spec().batch {
+            let asking = |problem: &&Problem| self.asking(iteration, teacher, problem);
+            let askings: Vec<Asking> = problems.iter().map(asking).collect();
+            let asked = teacher
+                .ask_in_batches(&self.store, &askings, &self.stop)
+                .await;
+            asked.map_err(|trouble| match trouble {
+                Trouble::Star(error) => error,
+                Trouble::Provider(error) => error.into(),
+            })?;
+        }
         let window = teacher.model.spec().limits.concurrency.max(1) as usize * 2;
         let halted = AtomicBool::new(false);
         let goes_on = || {
@@ -111,27 +123,13 @@ impl Run {
             problem: problem.id.clone(),
             sampler: teacher_sampler(teacher.name()),
             mode: Mode::Rationale,
-            prompt: self.teacher_prompt(problem),
+            prompt: teacher_prompt(&self.spec, &self.prompter, problem),
             samples: teacher.model.spec().samples,
             temperature: self.spec.sample.temperature,
             max_tokens: self.spec.sample.max_tokens,
             stop: Vec::new(),
             seed: self.spec.run.seed,
         }
-    }
-
-    /// An instruction, the few-shot examples as turns, and the question.
-    pub(crate) fn teacher_prompt(&self, problem: &Problem) -> Prompt {
-        let instruction = self.spec.teach.instruction.as_deref();
-        let mut messages = vec![Message {
-            role: "system".into(),
-            content: instruction.unwrap_or(INSTRUCTION).to_owned(),
-        }];
-        match self.prompter.conversation(problem) {
-            Prompt::Chat(turns) => messages.extend(turns),
-            Prompt::Text(text) => messages.push(Message::user(text)),
-        }
-        Prompt::Chat(messages)
     }
 
     /// Everything a teacher wrote about some problems, with verdicts.
@@ -277,6 +275,20 @@ impl Run {
         }
         Ok(tally.finish(&self.store.spending().await?))
     }
+}
+
+/// What a teacher is asked: an instruction, the few-shot examples as turns, and the question.
+pub fn teacher_prompt(spec: &RunSpec, prompter: &Prompter, problem: &Problem) -> Prompt {
+    let instruction = spec.teach.instruction.as_deref();
+    let mut messages = vec![Message {
+        role: "system".into(),
+        content: instruction.unwrap_or(INSTRUCTION).to_owned(),
+    }];
+    match prompter.conversation(problem) {
+        Prompt::Chat(turns) => messages.extend(turns),
+        Prompt::Text(text) => messages.push(Message::user(text)),
+    }
+    Prompt::Chat(messages)
 }
 
 impl Judged {

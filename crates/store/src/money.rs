@@ -49,15 +49,19 @@ impl RunStore {
         Ok(spending)
     }
 
-    /// A reservation number that no reservation has.
+    /// The reservations that were never settled, with their models and amounts.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn next_ticket(&self) -> Result<u64, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar("SELECT max(ticket) FROM reservation")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(self.failed("reading reservations"))?;
-        Ok(last.map_or(0, |last| last as u64 + 1))
+    pub async fn reservations(&self) -> Result<Vec<(u64, String, Usd)>, StoreError> {
+        let rows: Vec<(i64, String, i64)> =
+            sqlx::query_as("SELECT ticket, model, amount FROM reservation ORDER BY ticket")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(self.failed("reading reservations"))?;
+        let open = rows.into_iter();
+        Ok(open
+            .map(|(ticket, model, amount)| (ticket as u64, model, Usd::from_nano(amount as u64)))
+            .collect())
     }
 }

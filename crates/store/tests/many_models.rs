@@ -160,7 +160,8 @@ async fn a_reservation_that_is_never_settled_stays_spent_over_a_restart() {
         unsettled: Usd::from_nano(100),
     };
     assert_eq!(store.spending().await.unwrap()["claude"], expected);
-    assert_eq!(store.next_ticket().await.unwrap(), 1);
+    let open = store.reservations().await.unwrap();
+    assert_eq!(open, [(0, "claude".to_owned(), Usd::from_nano(100))]);
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub(crate) async fn execute(
     for failed in models.failed.iter().chain(&judges.failed) {
         printer.failed(failed);
     }
-    let writer = Writer::start(store.clone());
+    let writer = Writer::start(&store);
     let budget = open.spec.budget_usd;
     let purse = Arc::new(JournaledPurse::open(&store, writer.clone(), budget).await?);
     let member = |model| Member {
@@ -60,6 +60,7 @@ pub(crate) async fn execute(
     );
     let combined = ensemble.answer(&problem, None).await;
     drop(wait);
+    ensemble.flush().await?;
     let mut combined = combined?;
     for failed in &combined.failures {
         printer.failed(failed);

@@ -1,14 +1,16 @@
 //! `check`: the plan of a run, without doing any of it.
 
-use autodidact_core::{HintStrength, Prompt};
+use autodidact_core::{HintStrength, Prompt, RunSpec};
 use autodidact_models::NoProgress;
-use autodidact_star::{Prompter, validate};
+use autodidact_providers::PriceTable;
+use autodidact_star::{Estimate, Estimator, Prompter, teacher_prompt, validate};
+use autodidact_tasks::Task;
 
 use crate::arguments::CheckArguments;
 use crate::failure::Failure;
-use crate::open;
 use crate::printer::{Plan, PlannedLoop, Printer};
 use crate::settings::Settings;
+use crate::{fleet, open};
 
 pub(crate) fn execute(
     arguments: &CheckArguments,
@@ -58,9 +60,56 @@ pub(crate) fn execute(
             .collect(),
         model_cached: cached.is_ok(),
         loops: loops.collect(),
+        estimates: estimates(spec, &task, &prompter, asked, &fleet::prices(settings)?),
+        budget_usd: spec.run.budget_usd,
         prompt: task
             .train
             .first()
             .map_or(Prompt::Text(String::new()), |p| prompter.plain(p)),
     })
+}
+
+/// What teachers and judges will be asked in the whole run, at most.
+fn estimates(
+    spec: &RunSpec,
+    task: &Task,
+    prompter: &Prompter,
+    asked: usize,
+    prices: &PriceTable,
+) -> Vec<Estimate> {
+    let loops = spec.run.iterations;
+    let mut estimates = Vec::new();
+    let mut rationales = loops * spec.sample.per_problem;
+    for teacher in &spec.teachers {
+        // Without `every_loop` a problem is asked about once, however many loops meet it.
+        let times = if spec.teach.every_loop { loops } else { 1 };
+        let samples = teacher.samples * times;
+        rationales += samples;
+        let read = prices.read_on(teacher).map(str::to_owned);
+        let price = prices.price(teacher);
+        let mut estimator = Estimator::new(teacher, samples, spec.sample.max_tokens, price, read);
+        let windows = if spec.teach.every_loop {
+            1
+        } else {
+            loops as usize
+        };
+        let problems = task.train.len().min(asked.saturating_mul(windows));
+        for problem in task.train.iter().take(problems) {
+            estimator.add(&teacher_prompt(spec, prompter, problem));
+        }
+        estimates.push(estimator.finish());
+    }
+    for judge in &spec.judges {
+        let model = judge.as_model();
+        let read = prices.read_on(&model).map(str::to_owned);
+        let price = prices.price(&model);
+        let mut estimator = Estimator::new(&model, rationales * judge.repeats, 1, price, read);
+        for problem in task.train.iter().take(asked) {
+            // A judge reads the question and an answer, which is as long as one may be.
+            let answer = "x".repeat(4 * spec.sample.max_tokens as usize);
+            estimator.add(&Prompt::Text(format!("{}{answer}", problem.question)));
+        }
+        estimates.push(estimator.finish());
+    }
+    estimates
 }

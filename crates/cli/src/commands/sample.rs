@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autodidact_core::EnsembleSpec;
+use autodidact_core::{EnsembleSpec, ModelSpec, Prompt};
 use autodidact_star::{
-    DataSet, DataSetProgress, Ensemble, JournaledPurse, Lines, Member, Writer, check_declarations,
+    Attempt, DataSet, DataSetProgress, Ensemble, Estimate, Estimator, JournaledPurse, Lines,
+    Member, Writer, check_declarations, ensemble_prompt, read_batch_file, write_batch_file,
 };
 use autodidact_store::{Opened, RunStore};
 use autodidact_tasks::Fields;
@@ -29,6 +30,15 @@ pub(crate) async fn execute(
     let scanned = scan(&data).await?;
     let open = members::resolve(&arguments.ensemble, settings, printer)?;
     let OpenEnsemble { spec, directory } = open;
+    if spec.models.is_empty() {
+        return Err(Failure::Usage(
+            "there is no model to ask; name some with `--models` or `--config`".to_owned(),
+        ));
+    }
+    if arguments.check {
+        let estimates = estimates(&spec, &data, settings).await?;
+        return printer.estimates(&estimates, spec.budget_usd);
+    }
     let (store, resumed) = open_journal(&spec, arguments, &scanned, settings, printer).await?;
     let stop = interrupt::watch(printer);
     let mut fleet = Fleet::new(
@@ -38,8 +48,19 @@ pub(crate) async fn execute(
         &directory,
         stop.clone(),
     )?;
+    if let Some(out) = &arguments.write_batch {
+        let model = fleet.remote(&spec.models[0])?;
+        let lines = write_batch_file(&spec, model, &store, &data, out).await?;
+        printer.note(&format!("{lines} requests"));
+        return printer.path("batch", out);
+    }
+    if let Some(file) = &arguments.read_batch {
+        let model = fleet.remote(&spec.models[0])?;
+        let found = read_batch_file(&spec, model, &store, &data, file).await?;
+        printer.note(&format!("{found} answers from {}", file.display()));
+    }
     let (models, judges) = fleet.all(&spec.models, &spec.judges)?;
-    let writer = Writer::start(store.clone());
+    let writer = Writer::start(&store);
     let purse = Arc::new(JournaledPurse::open(&store, writer.clone(), spec.budget_usd).await?);
     let member = |model| Member {
         model,
@@ -48,24 +69,33 @@ pub(crate) async fn execute(
     };
     let asked: Vec<Member> = models.into_iter().map(member).collect();
     let spent = purse.clone();
+    let resumed = resumed || arguments.read_batch.is_some();
     let ensemble = Ensemble::new(spec, asked, judges, store, writer, purse, resumed);
 
     let bar = ProblemBar::new(printer, scanned.problems);
     let observer = |progress: &DataSetProgress| bar.show(progress);
     let committed = || spent.committed();
-    let attempt = ensemble
-        .answer_all(&data, &committed, &observer, &stop)
-        .await;
+    let attempt = ensemble.answer_all(&data, &committed, &observer, &stop);
+    let attempt = attempt.await;
     bar.finish();
-    let attempt = match attempt {
-        Ok(attempt) => attempt,
-        Err(error) => {
-            if error.is_interruption() {
-                printer.note("parked; the same command (without `--new`) goes on where it stopped");
-            }
-            return Err(error.into());
-        }
-    };
+    ensemble.flush().await?;
+    if attempt
+        .as_ref()
+        .is_err_and(autodidact_star::StarError::is_interruption)
+    {
+        printer.note("parked; the same command (without `--new`) goes on where it stopped");
+    }
+    finish(arguments, &ensemble, &data, &attempt?, printer).await
+}
+
+/// Writes the data set and says what is left to do.
+async fn finish(
+    arguments: &SampleArguments,
+    ensemble: &Ensemble,
+    data: &DataSet,
+    attempt: &Attempt,
+    printer: &Printer,
+) -> Result<(), Failure> {
     for failed in &attempt.failures {
         printer.failed(failed);
     }
@@ -75,7 +105,7 @@ pub(crate) async fn execute(
     } else {
         Lines::All
     };
-    let summary = ensemble.write_rows(&data, lines, Some(&out)).await?;
+    let summary = ensemble.write_rows(data, lines, Some(&out)).await?;
     printer.data_set(&summary, &out)?;
     let left = summary.problems - summary.answered;
     if left == 0 {
@@ -87,6 +117,53 @@ pub(crate) async fn execute(
         "{left} of {} problems have no answer yet{why}\nthe same command goes on with them",
         summary.problems
     )))
+}
+
+/// What asking will take, at most.
+async fn estimates(
+    spec: &EnsembleSpec,
+    data: &DataSet,
+    settings: &Settings,
+) -> Result<Vec<Estimate>, Failure> {
+    let prices = crate::fleet::prices(settings)?;
+    let (spec, data) = (spec.clone(), data.clone());
+    let counted = tokio::task::spawn_blocking(move || {
+        let of = |model: &ModelSpec, samples, max_tokens| {
+            let read = prices.read_on(model).map(str::to_owned);
+            Estimator::new(model, samples, max_tokens, prices.price(model), read)
+        };
+        let models = spec
+            .models
+            .iter()
+            .map(|m| of(m, m.samples, spec.max_tokens));
+        let answers: u32 = spec.models.iter().map(|m| m.samples).sum();
+        let judges = spec
+            .judges
+            .iter()
+            .map(|j| of(&j.as_model(), answers * j.repeats, 1));
+        let mut models: Vec<Estimator> = models.collect();
+        let mut judges: Vec<Estimator> = judges.collect();
+        let mut left = data.limit.unwrap_or(u64::MAX);
+        // A judge reads the question and an answer, which is as long as one may be.
+        let answer = "x".repeat(4 * spec.max_tokens as usize);
+        autodidact_tasks::for_each_problem(&data.path, &data.fields, |problem| {
+            let prompt = ensemble_prompt(&spec, &problem);
+            for model in &mut models {
+                model.add(&prompt);
+            }
+            let judged = Prompt::Text(format!("{}{answer}", problem.question));
+            for judge in &mut judges {
+                judge.add(&judged);
+            }
+            left -= 1;
+            left > 0
+        })?;
+        let all = models.into_iter().chain(judges);
+        Ok::<_, autodidact_tasks::TaskError>(all.map(Estimator::finish).collect())
+    });
+    Ok(counted
+        .await
+        .map_err(|_| autodidact_star::StarError::Worker)??)
 }
 
 fn data_set(arguments: &SampleArguments) -> DataSet {

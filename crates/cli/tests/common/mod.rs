@@ -5,6 +5,8 @@
     reason = "a failed test panics; not every test uses all"
 )]
 
+pub(crate) mod fleet;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -242,7 +242,14 @@ impl Attempt<'_> {
         let mut error = error_of_response(self.model, status, &body, self.key);
         let retried = error.class.is_retried();
         error.retry_after = retried
-            .then(|| retry_after::wait(&headers, error.retry_after, SystemTime::now()))
+            .then(|| {
+                retry_after::wait(
+                    &headers,
+                    error.retry_after,
+                    status == 429,
+                    SystemTime::now(),
+                )
+            })
             .flatten();
         let forbidden = headers
             .get("x-should-retry")

@@ -90,7 +90,7 @@ impl Call<'_> {
                 .purse
                 .reserve(self.attempt.model, self.most)
                 .await
-                .map_err(|over| self.error(ErrorClass::Budget, over.to_string()))?;
+                .map_err(|over| self.error(over.class(), over.to_string()))?;
             // Writing the reservation down takes time in which the gate may have closed.
             if let Some(place) = gate.enter(self.tokens, avoid) {
                 return Ok((place, ticket));

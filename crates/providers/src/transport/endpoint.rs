@@ -20,6 +20,8 @@ use crate::wire::{Auth, Framing, StreamDecoder, WireRequest};
 use crate::{ApiKey, ErrorClass, OverBudget, ProviderError, Purse, Ticket};
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// Anthropic API reference, versions.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
 const JSON: &str = "application/json";
 
 /// An answer that was received completely and is to be settled.
@@ -74,6 +76,14 @@ impl Endpoint {
         if let Some(key) = &key {
             let (name, value) = auth_header(model, auth, key)?;
             headers.insert(name, value);
+        }
+        if auth == Auth::XApiKey {
+            // Anthropic wants its version with every request, also with those that adapters do not
+            // write, such as looks at a batch.
+            headers.insert(
+                "anthropic-version",
+                HeaderValue::from_static(ANTHROPIC_VERSION),
+            );
         }
         Ok(Self {
             model: model.to_owned(),

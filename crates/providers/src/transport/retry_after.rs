@@ -14,10 +14,11 @@ const ANTHROPIC: [&str; 4] = ["requests", "tokens", "input-tokens", "output-toke
 
 /// The wait in the headers of a refusal, or else in its body. `retry-after-ms` counts before
 /// `retry-after`, as in OpenAI's and Anthropic's own clients; the resets of limits count only where
-/// nothing else is said and the limit is used up. What is negative, zero or no time is no wait.
+/// nothing else is said, the limit is used up, and the request was refused for it (`limited`). What is negative, zero or no time is no wait.
 pub(super) fn wait(
     headers: &HeaderMap,
     body: Option<Duration>,
+    limited: bool,
     now: SystemTime,
 ) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -25,7 +26,7 @@ pub(super) fn wait(
         .and_then(|ms| positive(ms.trim().parse::<f64>().ok()? / 1000.0))
         .or_else(|| retry_after(text("retry-after")?, text("date"), now))
         .or(body)
-        .or_else(|| used_up(&text, now))
+        .or_else(|| limited.then(|| used_up(&text, now)).flatten())
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. A date is compared with the server's own
@@ -112,7 +113,7 @@ mod tests {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        wait(&map, None, now()).map(|wait| wait.as_secs_f64())
+        wait(&map, None, true, now()).map(|wait| wait.as_secs_f64())
     }
 
     #[test]

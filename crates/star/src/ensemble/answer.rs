@@ -1,6 +1,7 @@
 //! Answering one question with several models.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use autodidact_core::{
@@ -9,7 +10,7 @@ use autodidact_core::{
 };
 use autodidact_providers::{ErrorClass, ProviderError, Purse};
 use autodidact_store::{Provenance, RunStore};
-use autodidact_verify::{final_answer, verify};
+use autodidact_verify::{final_answer, verify, verify_answer};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +111,9 @@ pub struct Ensemble {
     pub(crate) store: Arc<RunStore>,
     writer: Writer,
     /// False while nothing was journaled by an earlier attempt, so that nothing need be looked up.
-    resumed: bool,
+    resumed: AtomicBool,
+    /// Models with `batch = true` were asked already.
+    batched: AtomicBool,
     /// Models that cannot be asked any more, with the error that says why.
     out: Mutex<BTreeMap<String, Failed>>,
 }
@@ -139,7 +142,8 @@ impl Ensemble {
             spec,
             members,
             store,
-            resumed,
+            resumed: AtomicBool::new(resumed),
+            batched: AtomicBool::new(false),
             out: Mutex::default(),
         }
     }
@@ -190,12 +194,23 @@ impl Ensemble {
         out.values().cloned().collect()
     }
 
+    /// Waits until everything is on the disk.
+    pub async fn flush(&self) -> Result<(), StarError> {
+        self.writer.flush().await
+    }
+
     pub(crate) fn writer(&self) -> &Writer {
         &self.writer
     }
 
     pub(crate) fn is_resumed(&self) -> bool {
-        self.resumed
+        self.resumed.load(Ordering::Relaxed)
+    }
+
+    /// From now on answers of models with `batch = true` are looked for in the journal alone.
+    pub(crate) fn use_batches(&self) {
+        self.resumed.store(true, Ordering::Relaxed);
+        self.batched.store(true, Ordering::Relaxed);
     }
 
     /// Asks every member; `shown` are answers of the layer before, for mixtures of agents.
@@ -239,7 +254,7 @@ impl Ensemble {
         samples: u32,
     ) -> Result<Round, StarError> {
         let asking = self.asking(member, problem, layer, shown, samples);
-        let mut known = if self.resumed {
+        let mut known = if self.is_resumed() {
             recorded(&self.store, &asking).await?
         } else {
             Recorded::default()
@@ -248,6 +263,12 @@ impl Ensemble {
         let complete = (0..samples).all(|index| known.indices.contains(&index));
         if !complete && let Some(failed) = self.out_of(member.name()) {
             failures.push(failed);
+        } else if !complete && layer == 0 && self.is_batched(member) {
+            failures.push(Failed {
+                name: member.name().to_owned(),
+                error: "no answer came with the batch; the same command asks again".to_owned(),
+                over_budget: false,
+            });
         } else if !complete {
             let (new, trouble) = member.ask(&asking, &known.indices).await;
             known.answers.extend(new);
@@ -296,7 +317,7 @@ impl Ensemble {
         }
     }
 
-    fn asking(
+    pub(crate) fn asking(
         &self,
         member: &Member,
         problem: &Problem,
@@ -304,39 +325,11 @@ impl Ensemble {
         shown: &[Candidate],
         samples: u32,
     ) -> Asking {
-        let name = member.name();
-        Asking {
-            iteration: 0,
-            problem: problem.id.clone(),
-            sampler: sampler(name, layer),
-            mode: Mode::Rationale,
-            prompt: self.prompt(problem, shown),
-            samples,
-            temperature: self.spec.temperature,
-            max_tokens: self.spec.max_tokens,
-            stop: Vec::new(),
-            seed: self.spec.seed,
-        }
+        asking(&self.spec, member.name(), problem, layer, shown, samples)
     }
 
-    /// The question with its choices, after the instruction and, in later layers, the answers of the
-    /// layer before.
-    fn prompt(&self, problem: &Problem, shown: &[Candidate]) -> Prompt {
-        let mut messages = Vec::new();
-        let instruction = self.spec.instruction.trim();
-        if !instruction.is_empty() {
-            messages.push(Message {
-                role: "system".into(),
-                content: instruction.to_owned(),
-            });
-        }
-        let question = question_text(problem);
-        messages.push(Message::user(if shown.is_empty() {
-            question
-        } else {
-            crate::ensemble::fuse::prompt(&question, shown)
-        }));
-        Prompt::Chat(messages)
+    fn is_batched(&self, member: &Member) -> bool {
+        member.model.spec().batch && self.batched.load(Ordering::Relaxed)
     }
 
     fn out_of(&self, name: &str) -> Option<Failed> {
@@ -345,7 +338,7 @@ impl Ensemble {
     }
 
     /// Notes a failure; one that every later request would repeat takes the model out.
-    fn failed(&self, member: &Member, error: &ProviderError) -> Failed {
+    pub(crate) fn failed(&self, member: &Member, error: &ProviderError) -> Failed {
         let failed = Failed::new(member.name(), error);
         if error.class.is_fatal() {
             let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -430,9 +423,7 @@ pub(crate) fn candidate(
     kind: Option<VerifyKind>,
 ) -> Candidate {
     let Sample { key, completion } = sample;
-    let verification = kind
-        .filter(|_| problem.gold.is_some())
-        .map(|kind| verify(kind, problem, &completion.text));
+    let verification = kind_of(problem, kind).map(|kind| verify(kind, problem, &completion.text));
     let extracted = verification.as_ref().and_then(|v| v.extracted.clone());
     Candidate {
         key,
@@ -446,6 +437,70 @@ pub(crate) fn candidate(
         scores: None,
         opinions: BTreeMap::new(),
     }
+}
+
+/// How answers are compared with gold, where there is gold: as declared, or else by what gold is.
+fn kind_of(problem: &Problem, declared: Option<VerifyKind>) -> Option<VerifyKind> {
+    let gold = problem.gold.as_ref()?;
+    Some(declared.unwrap_or_else(|| {
+        let stated = format!("The answer is {gold}.");
+        let number = || verify_answer(VerifyKind::Number, &gold.0, &[], &stated);
+        if !problem.choices.is_empty() {
+            VerifyKind::Choice
+        } else if number().verdict.is_right() {
+            VerifyKind::Number
+        } else {
+            VerifyKind::Exact
+        }
+    }))
+}
+
+/// What a model is asked about a problem in a layer.
+pub(crate) fn asking(
+    spec: &EnsembleSpec,
+    model: &str,
+    problem: &Problem,
+    layer: u32,
+    shown: &[Candidate],
+    samples: u32,
+) -> Asking {
+    Asking {
+        iteration: 0,
+        problem: problem.id.clone(),
+        sampler: sampler(model, layer),
+        mode: Mode::Rationale,
+        prompt: prompt(spec, problem, shown),
+        samples,
+        temperature: spec.temperature,
+        max_tokens: spec.max_tokens,
+        stop: Vec::new(),
+        seed: spec.seed,
+    }
+}
+
+/// The question with its choices, after the instruction and, in later layers, with the answers of the
+/// layer before.
+fn prompt(spec: &EnsembleSpec, problem: &Problem, shown: &[Candidate]) -> Prompt {
+    let mut messages = Vec::new();
+    let instruction = spec.instruction.trim();
+    if !instruction.is_empty() {
+        messages.push(Message {
+            role: "system".into(),
+            content: instruction.to_owned(),
+        });
+    }
+    let question = question_text(problem);
+    messages.push(Message::user(if shown.is_empty() {
+        question
+    } else {
+        crate::ensemble::fuse::prompt(&question, shown)
+    }));
+    Prompt::Chat(messages)
+}
+
+/// What a problem is asked as before any model has answered.
+pub fn ensemble_prompt(spec: &EnsembleSpec, problem: &Problem) -> Prompt {
+    prompt(spec, problem, &[])
 }
 
 /// The name in the journal of a model's answers in a layer.

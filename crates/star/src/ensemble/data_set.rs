@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use autodidact_core::{Problem, ProblemId, SampleKey, Usd, VerifyKind};
+use autodidact_core::{Problem, ProblemId, SampleKey, Strategy, Usd, VerifyKind};
 use autodidact_store::Entry;
 use autodidact_tasks::{Fields, TaskError, for_each_problem};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -13,9 +13,12 @@ use tokio::sync::mpsc;
 
 use crate::StarError;
 use crate::ensemble::answer::{Combined, Ensemble, Failed};
+use crate::ensemble::member::{Member, Trouble};
 
 /// Problems looked up in the journal at once.
 const CHUNK: usize = 256;
+/// Problems whose requests go into batches together; memory holds so many prompts.
+const BATCHED: usize = 20_000;
 /// Problems under way at least.
 const LEAST: usize = 16;
 
@@ -26,7 +29,7 @@ pub struct DataSet {
     pub path: PathBuf,
     /// Where the parts of a problem stand; gold may be absent.
     pub fields: Fields,
-    /// How answers are compared; absent: numbers by value, texts by their words.
+    /// How answers are compared; absent: numbers by value, choices by letter, texts by their words.
     pub verify: Option<VerifyKind>,
     /// Only so many problems from the beginning.
     pub limit: Option<u64>,
@@ -91,8 +94,9 @@ impl Ensemble {
         observer: &(dyn Fn(&DataSetProgress) + Sync),
         stop: &AtomicBool,
     ) -> Result<Attempt, StarError> {
-        let (mut problems, reader) = read(data);
         let mut attempt = Attempt::default();
+        self.ask_batches(data, &mut attempt, stop).await?;
+        let (mut problems, reader) = read(data);
         let mut under_way = FuturesUnordered::new();
         let mut chunk = Vec::new().into_iter();
         let window = self.window();
@@ -131,6 +135,50 @@ impl Ensemble {
             return Err(StarError::Interrupted);
         }
         Ok(attempt)
+    }
+
+    /// First asks the models with a batch interface about the whole file; in the rest of the command
+    /// their answers are found in the journal.
+    async fn ask_batches(
+        &self,
+        data: &DataSet,
+        attempt: &mut Attempt,
+        stop: &AtomicBool,
+    ) -> Result<(), StarError> {
+        let batched: Vec<&Member> = self
+            .members
+            .iter()
+            .filter(|m| m.model.spec().batch)
+            .collect();
+        if batched.is_empty() {
+            return Ok(());
+        }
+        if self.spec.strategy == Strategy::Cascade {
+            return Err(StarError::Spec(
+                "a cascade asks one model after the other, which a batch interface cannot: leave out `batch`, or use another strategy".into(),
+            ));
+        }
+        self.use_batches();
+        let (mut problems, reader) = read(data);
+        let mut part = Vec::with_capacity(BATCHED);
+        while problems.recv_many(&mut part, BATCHED).await > 0 && !stop.load(Ordering::Relaxed) {
+            for member in &batched {
+                let samples = member.model.spec().samples;
+                let asking = |problem: &Problem| self.asking(member, problem, 0, &[], samples);
+                let askings: Vec<_> = part.iter().map(asking).collect();
+                match member.ask_in_batches(&self.store, &askings, stop).await {
+                    Ok(()) => {}
+                    Err(Trouble::Star(error)) => return Err(error),
+                    Err(Trouble::Provider(error)) => {
+                        attempt.note(&[self.failed(member, &error)]);
+                    }
+                }
+            }
+            part.clear();
+        }
+        drop(problems);
+        reader.await.map_err(|_| StarError::Worker)??;
+        Ok(())
     }
 
     /// Answers a problem and writes the outcome down, unless something failed that the next attempt
@@ -181,7 +229,7 @@ impl Ensemble {
 
     /// Problems under way at once: enough to keep the busiest endpoint busy while others end.
     fn window(&self) -> usize {
-        let concurrency = |m: &crate::ensemble::member::Member| m.model.spec().limits.concurrency;
+        let concurrency = |m: &Member| m.model.spec().limits.concurrency;
         let most = self.members.iter().map(concurrency).max().unwrap_or(1) as usize;
         (most * 2).max(LEAST)
     }

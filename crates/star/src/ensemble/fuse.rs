@@ -28,7 +28,9 @@ impl Ensemble {
             let next = if layer < layers {
                 self.ask_all(problem, equality, layer, &shown).await?
             } else {
-                let aggregator = self.aggregator();
+                let Some(aggregator) = self.aggregator() else {
+                    break;
+                };
                 self.ask(aggregator, problem, equality, layer, &shown, 1)
                     .await?
             };
@@ -47,10 +49,10 @@ impl Ensemble {
         Ok((round, choice))
     }
 
-    fn aggregator(&self) -> &crate::ensemble::member::Member {
+    fn aggregator(&self) -> Option<&crate::ensemble::member::Member> {
         let named = self.spec.fuse.aggregator.as_ref();
         let found = named.and_then(|name| self.members.iter().find(|m| m.name() == name));
-        found.unwrap_or(&self.members[0])
+        found.or_else(|| self.members.first())
     }
 
     /// The answers to show: by the judge's score, or without one the whole of the largest groups.

@@ -91,7 +91,7 @@ pub async fn judge_file(
     on_line: &(dyn Fn(u64) + Sync),
     stop: &AtomicBool,
 ) -> Result<JudgedFile, StarError> {
-    let writer = Writer::start(store.clone());
+    let writer = Writer::start(store);
     let purse = Arc::new(JournaledPurse::open(store, writer.clone(), budget).await?);
     let judging = Judging::new(judges, purse, writer.clone(), store.clone(), true);
     let (groups, reader) = read(answers);
@@ -119,6 +119,7 @@ pub async fn judge_file(
         return Err(StarError::Interrupted);
     }
     file.finish()?;
+    writer.flush().await?;
     let spending = store.spending().await?;
     let known = spending.values().all(|spent| spent.unpriced == 0);
     let total = spending.values().map(|s| s.amount + s.unsettled).sum();

@@ -41,7 +41,7 @@ pub struct Asking {
 }
 
 impl Asking {
-    fn key(&self, index: u32) -> SampleKey {
+    pub(crate) fn key(&self, index: u32) -> SampleKey {
         SampleKey {
             iteration: self.iteration,
             problem: self.problem.clone(),
@@ -141,7 +141,7 @@ impl Member {
         }
     }
 
-    fn chat_request(&self, asking: &Asking, indices: &[u32]) -> ChatRequest {
+    pub(crate) fn chat_request(&self, asking: &Asking, indices: &[u32]) -> ChatRequest {
         let spec = self.model.spec();
         let keys = indices.iter().map(|index| asking.key(*index));
         let seeds: Vec<u64> = keys.map(|key| key.seed(asking.seed)).collect();
@@ -167,32 +167,43 @@ impl Member {
         indices: &[u32],
         answered: Answered,
     ) -> Result<(Vec<u32>, Vec<(Sample, Provenance)>), Trouble> {
-        let share = shares(&answered);
-        let mut entries = Vec::with_capacity(answered.replies.len());
-        let mut samples = Vec::with_capacity(answered.replies.len());
-        let mut done = Vec::with_capacity(answered.replies.len());
-        for (position, (index, reply)) in indices.iter().zip(&answered.replies).enumerate() {
-            let key = asking.key(*index);
-            done.push(*index);
-            let Some(finish) = finish_reason(&reply.finish) else {
-                entries.push(Entry::NoAnswer(Unanswered {
+        let keys = indices.iter().map(|index| asking.key(*index));
+        let entries = self.entries(keys, &answered);
+        let done = indices.iter().copied().take(entries.len()).collect();
+        let samples = entries.iter().filter_map(|entry| match entry {
+            Entry::Answer(sample, provenance) => Some((sample.clone(), provenance.clone())),
+            _ => None,
+        });
+        let samples = samples.collect();
+        self.writer.record(entries).await.map_err(Trouble::Star)?;
+        Ok((done, samples))
+    }
+
+    /// What to write down about the replies to a request, one for each key.
+    pub(crate) fn entries(
+        &self,
+        keys: impl Iterator<Item = SampleKey>,
+        answered: &Answered,
+    ) -> Vec<Entry> {
+        let share = shares(answered);
+        let entry = |(position, (key, reply)): (usize, (SampleKey, &Reply))| {
+            let cost = share.cost(position);
+            match finish_reason(&reply.finish) {
+                Some(finish) => {
+                    let completion = completion(reply, finish);
+                    let provenance = self.provenance(answered, reply, cost);
+                    Entry::Answer(Sample { key, completion }, provenance)
+                }
+                None => Entry::NoAnswer(Unanswered {
                     key,
                     outcome: reply.finish.as_str().to_owned(),
                     detail: reply.finish.detail().to_owned(),
-                    cost: share.cost(position),
-                }));
-                continue;
-            };
-            let sample = Sample {
-                key,
-                completion: completion(reply, finish),
-            };
-            let provenance = self.provenance(&answered, reply, share.cost(position));
-            entries.push(Entry::Answer(sample.clone(), provenance.clone()));
-            samples.push((sample, provenance));
-        }
-        self.writer.record(entries).await.map_err(Trouble::Star)?;
-        Ok((done, samples))
+                    cost,
+                }),
+            }
+        };
+        let replies = keys.zip(&answered.replies);
+        replies.enumerate().map(entry).collect()
     }
 
     /// Writes down that a question will never be answered, so that no later attempt repeats it.
@@ -295,11 +306,11 @@ fn shares(answered: &Answered) -> Shares {
 }
 
 /// Errors that asking again cannot change, about this question only.
-fn is_final(class: ErrorClass) -> bool {
+pub(crate) fn is_final(class: ErrorClass) -> bool {
     matches!(class, ErrorClass::Filtered | ErrorClass::ContextTooLong)
 }
 
-fn outcome_of(class: ErrorClass) -> &'static str {
+pub(crate) fn outcome_of(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::Filtered => "filtered",
         ErrorClass::ContextTooLong => "too-long",

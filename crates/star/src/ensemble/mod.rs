@@ -6,31 +6,36 @@
 //! (`writer.rs`), and money is set aside before it is spent (`purse.rs`).
 
 mod answer;
+mod batching;
 mod candidate;
 mod cascade;
 mod combine;
 mod data_set;
 mod declared;
+mod estimate;
 mod fuse;
 mod judge_file;
 mod judging;
 mod local_model;
 mod member;
+mod offline;
 mod purse;
 mod rows;
 mod tally;
 mod writer;
 
 pub(crate) use answer::question_text;
-pub use answer::{Combined, Ensemble, Failed, ShownCandidate, Winner};
+pub use answer::{Combined, Ensemble, Failed, ShownCandidate, Winner, ensemble_prompt};
 pub use candidate::Candidate;
 pub use data_set::{Attempt, DataSet, DataSetProgress};
 pub use declared::check_declarations;
+pub use estimate::{Estimate, Estimator};
 pub use judge_file::{JudgeCounts, JudgedFile, ScoredAnswers, judge_file};
 pub(crate) use judging::Judging;
 pub use local_model::LocalModel;
 pub use member::{Asking, Member};
 pub(crate) use member::{Trouble, recorded};
+pub use offline::{read_batch_file, write_batch_file};
 pub use purse::JournaledPurse;
 pub use rows::{DataSetSummary, Lines, SampleRow};
 pub use tally::{Counted, ModelSummary, Tally};

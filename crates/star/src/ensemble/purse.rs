@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use autodidact_core::Usd;
 use autodidact_providers::{Budget, OverBudget, Purse, Ticket};
-use autodidact_store::{Entry, RunStore, Spent};
+use autodidact_store::{Entry, RunStore};
 use futures::future::BoxFuture;
 
 use crate::StarError;
@@ -15,8 +15,6 @@ use crate::ensemble::writer::Writer;
 pub struct JournaledPurse {
     budget: Budget,
     writer: Writer,
-    /// Numbers of reservations that earlier attempts left behind end here.
-    first: u64,
     /// The model of each reservation under way.
     models: std::sync::Mutex<BTreeMap<u64, String>>,
 }
@@ -29,12 +27,19 @@ impl JournaledPurse {
         limit: Option<Usd>,
     ) -> Result<Self, StarError> {
         let spending = store.spending().await?;
-        let committed = |spent: &Spent| spent.amount + spent.unsettled;
+        let settled = spending.values().map(|spent| spent.amount).sum();
+        let open = store.reservations().await?;
+        let models = open
+            .iter()
+            .map(|(ticket, model, _)| (*ticket, model.clone()));
+        let models = std::sync::Mutex::new(models.collect());
+        let open = open
+            .into_iter()
+            .map(|(ticket, _, amount)| (Ticket(ticket), amount));
         Ok(Self {
-            budget: Budget::new(limit, spending.values().map(committed).sum()),
+            budget: Budget::new(limit, settled).with_open(open),
             writer,
-            first: store.next_ticket().await?,
-            models: std::sync::Mutex::default(),
+            models,
         })
     }
 
@@ -53,10 +58,6 @@ impl JournaledPurse {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-
-    fn number(&self, ticket: &Ticket) -> u64 {
-        self.first + ticket.0
-    }
 }
 
 impl Purse for JournaledPurse {
@@ -73,7 +74,7 @@ impl Purse for JournaledPurse {
                 && amount > Usd::ZERO
             {
                 let entry = Entry::Reserved {
-                    ticket: self.number(&ticket),
+                    ticket: ticket.0,
                     model: model.to_owned(),
                     amount,
                 };
@@ -89,7 +90,7 @@ impl Purse for JournaledPurse {
         let model = self.models().remove(&ticket.0);
         // Not waited for: what matters next is the answer, which is written after it, in order.
         self.writer.note(vec![Entry::Settled {
-            ticket: self.number(&ticket),
+            ticket: ticket.0,
             model: model.unwrap_or_default(),
             cost,
         }]);
@@ -100,8 +101,7 @@ impl Purse for JournaledPurse {
         self.budget.close(&ticket, Usd::ZERO);
         self.models().remove(&ticket.0);
         if self.budget.limit().is_some() {
-            let ticket = self.number(&ticket);
-            self.writer.note(vec![Entry::Released { ticket }]);
+            self.writer.note(vec![Entry::Released { ticket: ticket.0 }]);
         }
         Box::pin(std::future::ready(()))
     }

@@ -1,6 +1,6 @@
 //! Group commit: many requests end at once, and one transaction serves them all.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use autodidact_store::{Entry, RunStore, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -23,10 +23,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the task that writes; it ends when the last clone is dropped.
-    pub fn start(store: Arc<RunStore>) -> Self {
+    /// Starts the task that writes; it ends when the last clone is dropped. It does not keep the store
+    /// open: whoever drops the store calls [`Writer::flush`] before.
+    pub fn start(store: &Arc<RunStore>) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(write(store, receiver));
+        tokio::spawn(write(Arc::downgrade(store), receiver));
         Self { sender }
     }
 
@@ -42,6 +43,11 @@ impl Writer {
         outcome.map_err(StarError::Journal)
     }
 
+    /// Waits until everything recorded or noted so far is on the disk.
+    pub async fn flush(&self) -> Result<(), StarError> {
+        self.record(Vec::new()).await
+    }
+
     /// Writes entries down after everything recorded before, without waiting. If that fails, the
     /// next [`Writer::record`] fails too.
     pub fn note(&self, entries: Vec<Entry>) {
@@ -54,7 +60,7 @@ impl Writer {
     }
 }
 
-async fn write(store: Arc<RunStore>, mut receiver: mpsc::UnboundedReceiver<Group>) {
+async fn write(store: Weak<RunStore>, mut receiver: mpsc::UnboundedReceiver<Group>) {
     let mut groups = Vec::with_capacity(GROUPS);
     let mut broken: Option<Arc<StoreError>> = None;
     while receiver.recv_many(&mut groups, GROUPS).await > 0 {
@@ -62,7 +68,10 @@ async fn write(store: Arc<RunStore>, mut receiver: mpsc::UnboundedReceiver<Group
             .iter_mut()
             .flat_map(|group| std::mem::take(&mut group.entries))
             .collect();
-        if broken.is_none() {
+        let Some(store) = store.upgrade() else {
+            return;
+        };
+        if broken.is_none() && !entries.is_empty() {
             broken = store.record_entries(&entries).await.err().map(Arc::new);
         }
         for done in groups.drain(..).filter_map(|group| group.done) {

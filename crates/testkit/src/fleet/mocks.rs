@@ -14,13 +14,15 @@ use super::hash::{hash, unit};
 use super::jobs::Jobs;
 use super::ledger::{Book, Ledger, Purpose};
 use super::routes::{Route, handle};
-use super::wits::{Ask, KnownProblem, Question, Wits};
+use super::settings::Settings;
+use super::wits::{Ask, Question, Wits};
 use crate::script::{Act, Received};
 use crate::server::Server;
 
 /// Mock providers that speak every wire format; give [`Fleet::act`] to a [`Server`].
 ///
-/// Clones share what they know and what they have counted.
+/// Clones share what they know and what they have counted. The `with_…` methods are for a fleet that
+/// was not cloned or started yet; afterwards they change nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     pub(crate) inner: Arc<Inner>,
@@ -28,36 +30,13 @@ pub struct Fleet {
 
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    settings: Settings,
+    pub(crate) settings: Settings,
     pub(crate) wits: Wits,
     book: Mutex<Book>,
     replays: Mutex<HashMap<Purpose, Act>>,
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) cached: Mutex<HashSet<u64>>,
     serial: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Settings {
-    keys: Vec<String>,
-    faults: Vec<(Fault, f64)>,
-    retry_after: Duration,
-    slow: Duration,
-    latency: Duration,
-    batch: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            keys: Vec::new(),
-            faults: Vec::new(),
-            retry_after: Duration::from_secs(1),
-            slow: Duration::from_secs(3),
-            latency: Duration::ZERO,
-            batch: Duration::from_secs(1),
-        }
-    }
 }
 
 /// An answer, and what it costs.
@@ -88,65 +67,6 @@ impl Fleet {
     /// Models that know arithmetic only, take every key and make no trouble.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Changes a fleet that is still being set up; one that has clones is left as it is.
-    fn set(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            change(inner);
-        }
-        self
-    }
-
-    /// Adds questions that the models know.
-    #[must_use]
-    pub fn with_problems(self, problems: Vec<KnownProblem>) -> Self {
-        self.set(|inner| inner.wits.problems.extend(problems))
-    }
-
-    /// Sets how often a model is right, from 0 to 1, by its name or a part of it.
-    #[must_use]
-    pub fn with_accuracy(self, model: &str, accuracy: f64) -> Self {
-        self.set(|inner| inner.wits.accuracies.push((model.to_owned(), accuracy)))
-    }
-
-    /// Accepts only these keys, where the provider wants a key at all.
-    #[must_use]
-    pub fn with_keys<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Self {
-        self.set(|inner| inner.settings.keys = keys.into_iter().map(Into::into).collect())
-    }
-
-    /// Lets each of these faults happen to a request for an answer with this probability.
-    #[must_use]
-    pub fn with_faults(self, probability: f64, kinds: &[Fault]) -> Self {
-        self.set(|inner| {
-            let faults = kinds.iter().map(|kind| (*kind, probability));
-            inner.settings.faults.extend(faults);
-        })
-    }
-
-    /// How long a 429 asks to wait, in whole seconds; 1 s unless set.
-    #[must_use]
-    pub fn with_retry_after(self, wait: Duration) -> Self {
-        self.set(|inner| inner.settings.retry_after = wait)
-    }
-
-    /// How long a slow answer takes; 3 s unless set.
-    #[must_use]
-    pub fn with_slow(self, delay: Duration) -> Self {
-        self.set(|inner| inner.settings.slow = delay)
-    }
-
-    /// How long every answer takes.
-    #[must_use]
-    pub fn with_latency(self, latency: Duration) -> Self {
-        self.set(|inner| inner.settings.latency = latency)
-    }
-
-    /// How long a batch takes; 1 s unless set.
-    #[must_use]
-    pub fn with_batch_time(self, time: Duration) -> Self {
-        self.set(|inner| inner.settings.batch = time)
     }
 
     /// Starts a server with this fleet on a free port.

@@ -22,11 +22,13 @@ mod nvidia;
 mod ollama;
 mod openai;
 mod openai_reply;
+mod opinions;
 mod phrases;
 mod pooling;
 mod rewards;
 mod routes;
 mod said;
+mod settings;
 mod tei;
 mod wits;
 

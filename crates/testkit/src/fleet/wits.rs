@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use super::arithmetic::{Arithmetic, Fraction, questions};
 use super::hash::{hash, mix, pick, unit};
+use super::opinions::{asks_for_a_or_b, better_of_two, majority, to_fuse};
 use super::phrases;
 use super::rewards;
-use super::said::{final_answer, hint_after, stated_answers};
+use super::said::{final_answer, hint_after};
 
 /// A question with its answer, as the fleet should know it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -238,80 +239,9 @@ fn near_miss(answer: &str, luck: u64) -> String {
     format!("not {answer}")
 }
 
-fn asks_for_a_or_b(lower: &str) -> bool {
-    [
-        "`a` or `b`",
-        "\"a\" or \"b\"",
-        "'a' or 'b'",
-        "either a or b",
-        "reply with a or b",
-        "answer a or b",
-    ]
-    .iter()
-    .any(|words| lower.contains(words))
-}
-
-/// The right one of the last two answers in a text; where both are, the first, as judges with a
-/// preference for a position do.
-fn better_of_two(question: Option<&Question>, text: &str) -> &'static str {
-    let answers = stated_answers(text);
-    let [.., (_, first), (_, second)] = answers.as_slice() else {
-        return "A";
-    };
-    let value = |answer: &str| match question {
-        Some(question) => u64::from(question.is_right(answer)),
-        None => hash(&[answer]),
-    };
-    if value(second) > value(first) {
-        "B"
-    } else {
-        "A"
-    }
-}
-
-/// The answers that are to become one, if that is what is asked: several stated answers, and either
-/// words that say so or the question in front of them. After them it is a question with examples.
-fn to_fuse(whole: &str, user: &str, question: Option<&Question>) -> Option<Vec<String>> {
-    let words = [
-        "synthes",
-        "aggregat",
-        "candidate",
-        "fuse",
-        "responses from",
-        "answers from",
-        "proposed",
-        "other models answered",
-    ];
-    let lower = whole.to_ascii_lowercase();
-    let says_so = words.iter().any(|word| lower.contains(word));
-    let answers = stated_answers(if says_so { whole } else { user });
-    let in_front = match (question, answers.first()) {
-        (Some(question), Some((first, _))) => question.at < *first,
-        _ => false,
-    };
-    let is_asked = answers.len() > 1 && (says_so || in_front);
-    is_asked.then(|| answers.into_iter().map(|(_, answer)| answer).collect())
-}
-
-/// The most frequent answer; of equally frequent ones the model's own, or else the first.
-fn majority(answers: &[String], own: Option<&str>) -> String {
-    let votes = |answer: &str| answers.iter().filter(|other| *other == answer).count();
-    let most = answers
-        .iter()
-        .map(|answer| votes(answer))
-        .max()
-        .unwrap_or(0);
-    let tied = || answers.iter().filter(|answer| votes(answer) == most);
-    tied()
-        .find(|answer| Some(answer.as_str()) == own)
-        .or_else(|| tied().next())
-        .cloned()
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Wits, majority, near_miss};
+    use super::{Ask, Wits, near_miss};
 
     fn ask(user: &str) -> Ask {
         Ask {
@@ -341,7 +271,6 @@ mod tests {
         let shots = "Q: What is 1 + 1?\nA: The answer is 2.\n\nQ: What is 2 + 1?\nA: The answer is 3.\n\nQ: What is 40 + 2?\nA:";
         let said = wits.say(&ask(shots));
         assert!(!said[0].contains("The answer is 2.") && !said[0].contains("The answer is 3."));
-        assert_eq!(majority(&["1".into(), "2".into()], Some("2")), "2");
     }
 
     #[test]
