@@ -1,13 +1,16 @@
 //! Answers of models behind a network, written in groups: many requests end at once, and one
 //! transaction serves them all.
 
+use std::collections::BTreeMap;
+
 use autodidact_core::{ProblemId, Sample, SampleKey, Scores, Usd};
 use serde::{Deserialize, Serialize};
+use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite};
 
-use crate::rows::bind_key;
-use crate::samples::{insert_sample, require_finite};
-use crate::{RunStore, StoreError};
+use crate::samples::require_finite;
+use crate::{RunStore, Spent, StoreError};
 
 /// Where an answer came from and what it cost.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,122 +110,237 @@ impl RunStore {
     /// nothing is recorded. Otherwise those of the database.
     pub async fn record_entries(&self, entries: &[Entry]) -> Result<(), StoreError> {
         let doing = "recording answers and money";
-        for entry in entries {
-            if let Entry::Answer(sample, _) = entry {
-                require_finite(sample)?;
-            }
-        }
+        let tables = Tables::of(entries)?;
         let mut transaction = self.begin(doing).await?;
-        for entry in entries {
-            self.record_entry(&mut transaction, entry).await?;
+        self.record_answers(&mut transaction, &tables.answers)
+            .await?;
+        for scored in &tables.scores {
+            self.record_score(&mut transaction, scored).await?;
         }
+        tables
+            .write(&mut transaction)
+            .await
+            .map_err(self.failed(doing))?;
         transaction.commit().await.map_err(self.failed(doing))
     }
 
-    async fn record_entry(
+    /// Samples get their ids here, so that their provenance goes in with as few statements; one
+    /// whose key is recorded already gets none and keeps the provenance it has.
+    async fn record_answers(
         &self,
         connection: &mut SqliteConnection,
-        entry: &Entry,
+        answers: &[(&Sample, &Provenance)],
     ) -> Result<(), StoreError> {
-        let query = match entry {
-            Entry::Answer(sample, provenance) => {
-                return self.record_answer(connection, sample, provenance).await;
-            }
-            Entry::Score(scored) => return self.record_score(connection, scored).await,
-            Entry::NoAnswer(unanswered) => {
-                let query = sqlx::query(
-                    "INSERT INTO unanswered (iteration, sampler, mode, problem, sample_index, \
-                     outcome, detail, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                );
-                bind_key(query, &unanswered.key)
-                    .bind(unanswered.outcome.clone())
-                    .bind(unanswered.detail.clone())
-                    .bind(unanswered.cost.map(nano))
-            }
-            Entry::Reserved {
-                ticket,
-                model,
-                amount,
-            } => sqlx::query("INSERT INTO reservation (ticket, model, amount) VALUES (?, ?, ?)")
-                .bind(*ticket as i64)
-                .bind(model.clone())
-                .bind(nano(*amount)),
-            Entry::Settled {
-                ticket,
-                model,
-                cost,
-            } => {
-                self.remove_reservation(connection, *ticket).await?;
-                sqlx::query(
-                    "INSERT INTO spending (model, amount, requests, unpriced) VALUES (?, ?, 1, ?) \
-                     ON CONFLICT (model) DO UPDATE SET amount = amount + excluded.amount, \
-                     requests = requests + 1, unpriced = unpriced + excluded.unpriced",
-                )
-                .bind(model.clone())
-                .bind(nano(cost.unwrap_or_default()))
-                .bind(i64::from(cost.is_none()))
-            }
-            Entry::Released { ticket } => {
-                return self.remove_reservation(connection, *ticket).await;
-            }
-            Entry::Outcome { problem, json } => sqlx::query(
-                "INSERT INTO outcome (problem, result) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            )
-            .bind(problem.0.clone())
-            .bind(json.clone()),
-        };
-        query
-            .execute(connection)
-            .await
-            .map_err(self.failed("recording answers and money"))?;
-        Ok(())
-    }
-
-    async fn record_answer(
-        &self,
-        connection: &mut SqliteConnection,
-        sample: &Sample,
-        provenance: &Provenance,
-    ) -> Result<(), StoreError> {
-        let doing = "recording an answer";
-        let inserted = insert_sample(sample)
-            .execute(&mut *connection)
-            .await
-            .map_err(self.failed(doing))?;
-        if inserted.rows_affected() == 0 {
+        if answers.is_empty() {
             return Ok(());
         }
-        sqlx::query(
-            "INSERT INTO provenance (sample, provider, model, terms, reasoning, input_tokens, \
-             output_tokens, cost, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(inserted.last_insert_rowid())
-        .bind(provenance.provider.clone())
-        .bind(provenance.model.clone())
-        .bind(provenance.terms.clone())
-        .bind(provenance.reasoning.clone())
-        .bind(provenance.input_tokens.map(|n| n as i64))
-        .bind(provenance.output_tokens.map(|n| n as i64))
-        .bind(provenance.cost.map(nano))
-        .bind(provenance.request.clone())
-        .execute(connection)
-        .await
-        .map_err(self.failed(doing))?;
+        let doing = "recording an answer";
+        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM sample")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(self.failed(doing))?;
+        let answers: Vec<_> = (last + 1..).zip(answers.iter().copied()).collect();
+        for rows in batches(&answers) {
+            insert_samples(&mut *connection, rows)
+                .await
+                .map_err(self.failed(doing))?;
+            insert_provenance(&mut *connection, rows)
+                .await
+                .map_err(self.failed(doing))?;
+        }
         Ok(())
+    }
+}
+
+type Answer<'a> = (i64, (&'a Sample, &'a Provenance));
+type Written = Result<(), sqlx::Error>;
+
+/// Rows of one statement at most. A statement is a message to SQLite's thread and back, which costs
+/// more than a row does.
+const ROWS: usize = 64;
+
+/// Parts whose lengths are powers of two, so that few different statements are prepared.
+fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = 1 << rows.len().min(ROWS).checked_ilog2()?;
+        let (batch, rest) = rows.split_at(length);
+        rows = rest;
+        Some(batch)
+    })
+}
+
+/// The entries of a group by what they are, money summed up.
+#[derive(Default)]
+struct Tables<'a> {
+    answers: Vec<(&'a Sample, &'a Provenance)>,
+    scores: Vec<&'a Scored>,
+    unanswered: Vec<&'a Unanswered>,
+    outcomes: Vec<(&'a ProblemId, &'a str)>,
+    reserved: Vec<(u64, &'a str, Usd)>,
+    /// Tickets of reservations that are over.
+    closed: Vec<u64>,
+    spent: BTreeMap<&'a str, Spent>,
+}
+
+impl<'a> Tables<'a> {
+    fn of(entries: &'a [Entry]) -> Result<Self, StoreError> {
+        let mut tables = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::Answer(sample, provenance) => {
+                    require_finite(sample)?;
+                    tables.answers.push((sample, provenance));
+                }
+                Entry::NoAnswer(unanswered) => tables.unanswered.push(unanswered),
+                Entry::Score(scored) => tables.scores.push(scored),
+                Entry::Reserved {
+                    ticket,
+                    model,
+                    amount,
+                } => tables.reserved.push((*ticket, model, *amount)),
+                Entry::Settled {
+                    ticket,
+                    model,
+                    cost,
+                } => {
+                    tables.closed.push(*ticket);
+                    let spent = tables.spent.entry(model).or_default();
+                    spent.amount = spent.amount + cost.unwrap_or_default();
+                    spent.requests += 1;
+                    spent.unpriced += u64::from(cost.is_none());
+                }
+                Entry::Released { ticket } => tables.closed.push(*ticket),
+                Entry::Outcome { problem, json } => tables.outcomes.push((problem, json)),
+            }
+        }
+        Ok(tables)
     }
 
-    async fn remove_reservation(
-        &self,
-        connection: &mut SqliteConnection,
-        ticket: u64,
-    ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM reservation WHERE ticket = ?")
-            .bind(ticket as i64)
-            .execute(connection)
-            .await
-            .map_err(self.failed("removing a reservation"))?;
+    /// Everything but answers and opinions.
+    async fn write(&self, connection: &mut SqliteConnection) -> Written {
+        for rows in batches(&self.unanswered) {
+            insert_unanswered(&mut *connection, rows).await?;
+        }
+        for rows in batches(&self.outcomes) {
+            insert_outcomes(&mut *connection, rows).await?;
+        }
+        for rows in batches(&self.reserved) {
+            insert_reservations(&mut *connection, rows).await?;
+        }
+        if !self.closed.is_empty() {
+            sqlx::query(
+                "DELETE FROM reservation WHERE ticket IN (SELECT value FROM json_each(?))",
+            )
+            .bind(serde_json::Value::from(self.closed.as_slice()).to_string())
+            .execute(&mut *connection)
+            .await?;
+        }
+        for (model, spent) in &self.spent {
+            add_spending(&mut *connection, model, spent).await?;
+        }
         Ok(())
     }
+}
+
+fn push_key(row: &mut Separated<'_, Sqlite, &'static str>, key: &SampleKey) {
+    row.push_bind(key.iteration)
+        .push_bind(key.sampler.0.clone())
+        .push_bind(key.mode.as_str())
+        .push_bind(key.problem.0.clone())
+        .push_bind(key.index);
+}
+
+async fn insert_samples(connection: &mut SqliteConnection, rows: &[Answer<'_>]) -> Written {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO sample (id, iteration, sampler, mode, problem, sample_index, \
+         text, finish, tokens, logprob) ",
+    );
+    query.push_values(rows, |mut row, (id, (sample, _))| {
+        row.push_bind(*id);
+        push_key(&mut row, &sample.key);
+        let completion = &sample.completion;
+        row.push_bind(completion.text.clone())
+            .push_bind(completion.finish.as_str())
+            .push_bind(completion.tokens)
+            .push_bind(completion.logprob);
+    });
+    query.push(" ON CONFLICT (iteration, sampler, mode, problem, sample_index) DO NOTHING");
+    query.build().execute(connection).await.map(drop)
+}
+
+async fn insert_provenance(connection: &mut SqliteConnection, rows: &[Answer<'_>]) -> Written {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO provenance (sample, provider, model, terms, reasoning, input_tokens, \
+         output_tokens, cost, request) SELECT * FROM (",
+    );
+    query.push_values(rows, |mut row, (id, (_, provenance))| {
+        row.push_bind(*id)
+            .push_bind(provenance.provider.clone())
+            .push_bind(provenance.model.clone())
+            .push_bind(provenance.terms.clone())
+            .push_bind(provenance.reasoning.clone())
+            .push_bind(provenance.input_tokens.map(|n| n as i64))
+            .push_bind(provenance.output_tokens.map(|n| n as i64))
+            .push_bind(provenance.cost.map(nano))
+            .push_bind(provenance.request.clone());
+    });
+    query.push(") WHERE column1 IN (SELECT id FROM sample)");
+    query.build().execute(connection).await.map(drop)
+}
+
+async fn insert_unanswered(connection: &mut SqliteConnection, rows: &[&Unanswered]) -> Written {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO unanswered (iteration, sampler, mode, problem, sample_index, \
+         outcome, detail, cost) ",
+    );
+    query.push_values(rows, |mut row, unanswered| {
+        push_key(&mut row, &unanswered.key);
+        row.push_bind(unanswered.outcome.clone())
+            .push_bind(unanswered.detail.clone())
+            .push_bind(unanswered.cost.map(nano));
+    });
+    query.push(" ON CONFLICT DO NOTHING");
+    query.build().execute(connection).await.map(drop)
+}
+
+async fn insert_outcomes(
+    connection: &mut SqliteConnection,
+    rows: &[(&ProblemId, &str)],
+) -> Written {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO outcome (problem, result) ");
+    query.push_values(rows, |mut row, (problem, json)| {
+        row.push_bind(problem.0.clone()).push_bind(*json);
+    });
+    query.push(" ON CONFLICT DO NOTHING");
+    query.build().execute(connection).await.map(drop)
+}
+
+async fn insert_reservations(
+    connection: &mut SqliteConnection,
+    rows: &[(u64, &str, Usd)],
+) -> Written {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO reservation (ticket, model, amount) ");
+    query.push_values(rows, |mut row, (ticket, model, amount)| {
+        row.push_bind(*ticket as i64)
+            .push_bind(*model)
+            .push_bind(nano(*amount));
+    });
+    query.build().execute(connection).await.map(drop)
+}
+
+async fn add_spending(connection: &mut SqliteConnection, model: &str, spent: &Spent) -> Written {
+    sqlx::query(
+        "INSERT INTO spending (model, amount, requests, unpriced) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (model) DO UPDATE SET amount = amount + excluded.amount, \
+         requests = requests + excluded.requests, unpriced = unpriced + excluded.unpriced",
+    )
+    .bind(model)
+    .bind(nano(spent.amount))
+    .bind(spent.requests as i64)
+    .bind(spent.unpriced as i64)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// SQLite's integers are signed; nine billion dollars fit.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use autodidact_core::{Mode, ProblemId, SamplerId};
+use autodidact_store::RunStore;
 use autodidact_testkit::{Act, Fleet, Ledger, Received, Server};
 use serde_json::Value;
 
@@ -170,4 +172,78 @@ pub(crate) fn overall(scores: &Value) -> f64 {
     ];
     let of = |(name, weight): (&str, f64)| weight * scores[name].as_f64().unwrap();
     weights.into_iter().map(of).sum()
+}
+
+/// Two models with seeds, so that the same question gets the same answer, and a judge.
+pub(crate) const PAIR: &str = r#"
+[[models]]
+name = "small"
+provider = "openai-compatible"
+model = "mock-small"
+base_url = "URL/v1"
+terms = "allowed"
+price = { input = 100, output = 400 }
+limits = { concurrency = 4 }
+[[models]]
+name = "large"
+provider = "openai-compatible"
+model = "mock-large"
+base_url = "URL/v1"
+terms = "restricted"
+price = { input = 200, output = 800 }
+limits = { concurrency = 4 }
+[[judges]]
+name = "nemotron"
+provider = "nvidia"
+model = "nvidia/nemotron-4-340b-reward"
+base_url = "URL/v1"
+price = { input = 0, output = 0 }
+limits = { concurrency = 4 }
+"#;
+
+/// `small` is right half of the time, `large` nearly always.
+pub(crate) fn pair_fleet() -> Fleet {
+    Fleet::new()
+        .with_accuracy("small", 0.5)
+        .with_accuracy("large", 0.9)
+}
+
+/// A rig with the pair in `e.toml` and so many problems in `data.jsonl`.
+pub(crate) fn pair(fleet: Fleet, problems: u32) -> Rig {
+    let rig = Rig::new(fleet);
+    rig.write("e.toml", PAIR);
+    rig.write("data.jsonl", &sums(problems));
+    rig
+}
+
+/// `sample` over `data.jsonl`, comparing numbers.
+pub(crate) const SAMPLE: [&str; 6] = [
+    "sample",
+    "data.jsonl",
+    "--config",
+    "e.toml",
+    "--verify",
+    "number",
+];
+
+/// Answers of the pair, and opinions about them, that are in the journal of `sample data.jsonl`.
+pub(crate) fn journaled(rig: &Rig) -> u64 {
+    let directory = rig.path("runs/sample-data");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        if !directory.exists() {
+            return 0;
+        }
+        let store = RunStore::open_reader(&directory).await.unwrap();
+        let mut count = 0;
+        for model in ["small", "large"] {
+            let sampler = SamplerId(model.into());
+            let samples = store.samples(0, &sampler, Mode::Rationale).await.unwrap();
+            let ids: Vec<&ProblemId> = samples.iter().map(|s| &s.key.problem).collect();
+            let scores = store.scores(0, &sampler, Mode::Rationale, &ids);
+            count += samples.len() + scores.await.unwrap().len();
+        }
+        store.close().await;
+        count as u64
+    })
 }

@@ -130,6 +130,7 @@ impl Ensemble {
         }
         drop(problems);
         reader.await.map_err(|_| StarError::Worker)??;
+        self.flush().await?;
         attempt.note(&self.out());
         if stop.load(Ordering::Relaxed) {
             return Err(StarError::Interrupted);
@@ -199,9 +200,9 @@ impl Ensemble {
             let json = serde_json::to_string(&outcome)
                 .map_err(|e| StarError::Spec(format!("an outcome cannot be written: {e}")))?;
             let problem = problem.id;
-            self.writer()
-                .record(vec![Entry::Outcome { problem, json }])
-                .await?;
+            // Not waited for: it goes in with the next answers, and a lost one is chosen again
+            // from the journal without asking anybody.
+            self.writer().note(vec![Entry::Outcome { problem, json }]);
         }
         Ok(combined)
     }
