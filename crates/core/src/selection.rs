@@ -79,4 +79,10 @@ pub struct KeptRationale {
     pub prompt: Prompt,
     /// The text that is learned; the end-of-text token follows it.
     pub completion: String,
+    /// Who wrote it: `student`, or a teacher's name.
+    #[serde(default)]
+    pub model: String,
+    /// Whether the terms of the teacher's provider let it train other models.
+    #[serde(default)]
+    pub terms: String,
 }

@@ -74,6 +74,8 @@ impl Run {
             TrainingPair {
                 prompt: self.prompter.plain(problem),
                 completion: self.prompter.completion(&answer),
+                model: "gold".to_owned(),
+                terms: "allowed".to_owned(),
             }
         })
         .collect()
@@ -87,6 +89,8 @@ impl Run {
         pairs.extend(rationales.map(|k| TrainingPair {
             prompt: k.prompt,
             completion: k.completion,
+            model: k.model,
+            terms: k.terms,
         }));
         Ok(pairs)
     }

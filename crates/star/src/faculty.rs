@@ -56,6 +56,12 @@ impl Faculty {
         self.writer.flush().await
     }
 
+    /// Whether each teacher's answers may train other models.
+    pub(crate) fn terms(&self) -> BTreeMap<String, String> {
+        let terms = |t: &Member| (t.name().to_owned(), t.terms().to_owned());
+        self.teachers.iter().map(terms).collect()
+    }
+
     /// How many rationales of each teacher are kept for one problem at most.
     pub(crate) fn caps(&self) -> BTreeMap<String, u32> {
         let cap = |teacher: &Member| Some((teacher.name().to_owned(), teacher.model.spec().keep?));

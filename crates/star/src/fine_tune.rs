@@ -26,6 +26,8 @@ const ADAPTER_FILES: [&str; 3] = [
 struct TrainingLine<'a> {
     prompt: &'a autodidact_core::Prompt,
     completion: &'a str,
+    model: &'a str,
+    terms: &'a str,
 }
 
 impl Run {
@@ -71,6 +73,8 @@ impl Run {
         pairs.extend(kept.iter().map(|k| TrainingPair {
             prompt: k.prompt.clone(),
             completion: k.completion.clone(),
+            model: k.model.clone(),
+            terms: k.terms.clone(),
         }));
         let steps = self.spec.train.steps.steps(n);
         self.train(n, "student", &n.to_string(), pairs, steps)
@@ -240,6 +244,8 @@ fn jsonl(pairs: &[TrainingPair]) -> Result<Vec<u8>, StarError> {
         let line = TrainingLine {
             prompt: &pair.prompt,
             completion: &pair.completion,
+            model: &pair.model,
+            terms: &pair.terms,
         };
         serde_json::to_writer(&mut out, &line)
             .map_err(|e| StarError::Spec(format!("writing the training set: {e}")))?;

@@ -146,6 +146,7 @@ impl Run {
             spec: &self.spec.select,
             train_on: &self.spec.teach.train_on,
             caps: self.faculty.caps(),
+            terms: self.faculty.terms(),
         };
         detail.judges = calibrate(&judged);
         let everything = judged.clone();

@@ -96,6 +96,8 @@ impl Prompter {
         TrainingPair {
             prompt: self.plain(&as_problem(example)),
             completion: self.completion(&example.rationale),
+            model: "example".to_owned(),
+            terms: "allowed".to_owned(),
         }
     }
 

@@ -42,6 +42,10 @@ pub struct TrainingPair {
     pub prompt: Prompt,
     /// What is learned; the end-of-text token follows it.
     pub completion: String,
+    /// Who wrote it: `student`, a teacher's name, `example`, or `gold`.
+    pub model: String,
+    /// Whether the terms of the teacher's provider let it train other models.
+    pub terms: String,
 }
 
 /// A fine-tuning of the base model.

@@ -52,6 +52,15 @@ pub(crate) struct Rules<'a> {
     pub(crate) train_on: &'a TrainOn,
     /// Rationales of some teachers kept for one problem at most.
     pub(crate) caps: BTreeMap<String, u32>,
+    /// The terms of each teacher's provider.
+    pub(crate) terms: BTreeMap<String, String>,
+}
+
+impl Rules<'_> {
+    /// What the student wrote is nobody else's.
+    fn terms_of(&self, author: &str) -> &str {
+        self.terms.get(author).map_or("allowed", String::as_str)
+    }
 }
 
 /// What a selection decided.
@@ -115,6 +124,8 @@ pub(crate) fn select(
                     mode: candidate.sample.key.mode,
                     prompt: prompter.plain(problem),
                     completion,
+                    terms: rules.terms_of(&author).to_owned(),
+                    model: author,
                 });
             }
             selected.decisions.push(Selection {

@@ -17,6 +17,12 @@ use crate::{interrupt, open};
 struct Line {
     prompt: Prompt,
     completion: String,
+    /// Who wrote it, where the line says so, as those of `sample` and of a run's training sets do.
+    #[serde(default)]
+    model: String,
+    /// Whether the provider's terms let it train other models.
+    #[serde(default)]
+    terms: String,
 }
 
 pub(crate) async fn execute(
@@ -25,6 +31,16 @@ pub(crate) async fn execute(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let pairs = read_pairs(&arguments.data)?;
+    let restricted = pairs
+        .iter()
+        .filter(|pair| pair.terms == "restricted")
+        .count();
+    if restricted > 0 {
+        printer.note(&format!(
+            "{restricted} of {} lines were written by models whose providers' terms restrict training other models on them",
+            pairs.len()
+        ));
+    }
     if arguments.steps == 0 || arguments.rank == 0 || arguments.batch == 0 {
         return Err(Failure::Usage(
             "`--steps`, `--rank` and `--batch` must be at least 1".into(),
@@ -98,6 +114,8 @@ fn read_pairs(path: &Path) -> Result<Vec<TrainingPair>, Failure> {
         pairs.push(TrainingPair {
             prompt: parsed.prompt,
             completion: parsed.completion,
+            model: parsed.model,
+            terms: parsed.terms,
         });
     }
     if pairs.is_empty() {

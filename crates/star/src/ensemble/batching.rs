@@ -1,10 +1,11 @@
 //! Asking through a provider's batch interface: half the price, answers within a day. A job's number
 //! is in the journal, so that a killed process finds its jobs again and submits none twice.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use autodidact_core::{SampleKey, Usd};
+use autodidact_core::{ProblemId, SampleKey, Usd};
 use autodidact_providers::{
     Answered, BatchClient, BatchId, BatchState, Billed, ChatRequest, ProviderError, Ticket,
 };
@@ -110,8 +111,13 @@ impl Member {
         stop: &AtomicBool,
     ) -> Result<usize, Trouble> {
         let star = |error| Trouble::Star(StarError::Store(error));
+        let ours: HashSet<&ProblemId> = askings.iter().map(|asking| &asking.problem).collect();
         let mut lost = 0;
         for job in store.open_batches(self.name()).await.map_err(star)? {
+            if !job.keys.iter().any(|key| ours.contains(&key.problem)) {
+                // It is about another part of the data set, whose turn comes.
+                continue;
+            }
             let Some(id) = job.job.clone().map(BatchId) else {
                 lost += job.keys.len();
                 store.batch_done(job.id).await.map_err(star)?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use autodidact_core::{Problem, ProblemId, SampleKey, Strategy, Usd, VerifyKind};
 use autodidact_store::Entry;
 use autodidact_tasks::{Fields, TaskError, for_each_problem};
+use futures::future::join_all;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -161,25 +162,47 @@ impl Ensemble {
         }
         self.use_batches();
         let (mut problems, reader) = read(data);
-        let mut part = Vec::with_capacity(BATCHED);
-        while problems.recv_many(&mut part, BATCHED).await > 0 && !stop.load(Ordering::Relaxed) {
-            for member in &batched {
-                let samples = member.model.spec().samples;
-                let asking = |problem: &Problem| self.asking(member, problem, 0, &[], samples);
-                let askings: Vec<_> = part.iter().map(asking).collect();
-                match member.ask_in_batches(&self.store, &askings, stop).await {
-                    Ok(()) => {}
-                    Err(Trouble::Star(error)) => return Err(error),
-                    Err(Trouble::Provider(error)) => {
-                        attempt.note(&[self.failed(member, &error)]);
-                    }
+        let mut part = Vec::new();
+        loop {
+            // A receiver gives what is there; a batch takes all there is room for.
+            loop {
+                let room = BATCHED - part.len();
+                if room == 0 || problems.recv_many(&mut part, room).await == 0 {
+                    break;
                 }
+            }
+            if part.is_empty() || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            // At once: each of them may take a day.
+            let asked = batched
+                .iter()
+                .map(|member| self.ask_batch(member, &part, stop));
+            for failed in join_all(asked).await {
+                attempt.note(failed?.as_slice());
             }
             part.clear();
         }
         drop(problems);
         reader.await.map_err(|_| StarError::Worker)??;
         Ok(())
+    }
+
+    /// Asks one model about a part of the file through its batch interface; returns its failure.
+    async fn ask_batch(
+        &self,
+        member: &Member,
+        part: &[Problem],
+        stop: &AtomicBool,
+    ) -> Result<Option<Failed>, StarError> {
+        let samples = member.model.spec().samples;
+        let asking = |problem: &Problem| self.asking(member, problem, 0, &[], samples);
+        let askings: Vec<_> = part.iter().map(asking).collect();
+        match member.ask_in_batches(&self.store, &askings, stop).await {
+            Ok(()) => Ok(None),
+            Err(Trouble::Star(error)) => Err(error),
+            Err(Trouble::Provider(error)) => Ok(Some(self.failed(member, &error))),
+        }
     }
 
     /// Answers a problem and writes the outcome down, unless something failed that the next attempt
