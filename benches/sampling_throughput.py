@@ -33,8 +33,8 @@ PYTHON = [
     ("openai on aiohttp", ["openai[aiohttp]"], "openai", "openai_client.py", ["aiohttp"]),
     ("distilabel", ["distilabel[openai]"], "distilabel", "distilabel_pipeline.py", []),
     ("curator", ["bespokelabs-curator"], "bespokelabs-curator", "curator_llm.py", []),
-    ("CAMEL SelfImprovingCoT", ["camel-ai", "mcp<2", "rouge"], "camel-ai", "camel_cot.py", []),
-    ("CAMEL ChatAgent loop", ["camel-ai", "mcp<2", "rouge"], "camel-ai", "camel_agents.py", []),
+    ("CAMEL SelfImprovingCoT", ["camel-ai", "mcp<2", "rouge", "litellm"], "camel-ai", "camel_cot.py", []),
+    ("CAMEL ChatAgent loop", ["camel-ai", "mcp<2", "rouge", "litellm"], "camel-ai", "camel_agents.py", []),
 ]
 LONGEST = 900
 

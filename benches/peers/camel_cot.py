@@ -14,11 +14,11 @@ os.environ.setdefault("CAMEL_LOGGING_DISABLED", "true")
 if importlib.machinery.PathFinder.find_spec("torch") is None:
     sys.modules["torch"] = types.ModuleType("torch")
 
+from measure import arguments, measured
 from camel.agents import ChatAgent
 from camel.datagen.self_improving_cot import SelfImprovingCoTPipeline
 from camel.models import ModelFactory
 from camel.types import ModelPlatformType
-from measure import arguments, measured
 
 URL, QUESTIONS, CONCURRENCY = arguments()
 

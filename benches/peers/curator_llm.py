@@ -1,21 +1,15 @@
 """bespokelabs-curator: its online request processor with the openai backend."""
 
 import os
-import sysconfig
 import tempfile
 
 os.environ.setdefault("OPENAI_API_KEY", "none")
 os.environ.setdefault("CURATOR_CACHE_DIR", tempfile.mkdtemp(prefix="curator-"))
 os.environ.setdefault("CURATOR_VIEWER", "0")
 os.environ.setdefault("TELEMETRY_ENABLED", "false")
-# Its token counter downloads a table that its dependency litellm has with it.
-os.environ.setdefault(
-    "TIKTOKEN_CACHE_DIR",
-    os.path.join(sysconfig.get_path("purelib"), "litellm", "litellm_core_utils", "tokenizers"),
-)
 
-from bespokelabs import curator
 from measure import arguments, measured
+from bespokelabs import curator
 
 URL, QUESTIONS, CONCURRENCY = arguments()
 

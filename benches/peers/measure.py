@@ -6,9 +6,17 @@ with what is left to do. Its child processes count.
 """
 
 import json
+import os
 import resource
 import sys
+import sysconfig
 import time
+
+# Token counters download tables, unless they find them here: litellm has them with it.
+os.environ.setdefault(
+    "TIKTOKEN_CACHE_DIR",
+    os.path.join(sysconfig.get_path("purelib"), "litellm", "litellm_core_utils", "tokenizers"),
+)
 
 
 def arguments():

@@ -5,15 +5,17 @@
 
 mod ensemble_spec;
 mod iteration;
+mod judge_spec;
+mod model_spec;
 mod problem;
 mod prompt;
-mod remote_spec;
 mod sample;
 mod scores;
 mod selection;
 mod spec;
 mod spec_check;
 mod spec_error;
+mod teach_spec;
 mod usd;
 mod verdict;
 
@@ -22,20 +24,21 @@ pub use iteration::{
     BaselineAccuracy, BaselineMeasurement, BestIteration, EvaluationResult, IterationResult,
     RunState, RunStatus, StageSeconds, TrainCounts,
 };
+pub use judge_spec::{JudgeKind, JudgeSpec, MinimumScores, Reduction};
+pub use model_spec::{
+    CapabilityOverrides, Interface, Limits, ModelSpec, OneOrMany, Price, ProviderKind,
+};
 pub use problem::{Answer, Choice, Example, Problem, ProblemId, Split};
 pub use prompt::{HintPlace, Message, Prompt, PromptFormat};
-pub use remote_spec::{
-    CapabilityOverrides, Interface, JudgeKind, JudgeSpec, Limits, MinimumScores, ModelSpec,
-    OneOrMany, Price, ProviderKind, Reduction,
-};
 pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use scores::{Attribute, ScoreError, Scores, Weights};
 pub use selection::{KeptRationale, RefusalReason, Selection};
 pub use spec::{
     Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
     RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec, StudentSpec,
-    TaskSpec, TeachOn, TeachSpec, TrainOn, TrainSpec, VerifyKind,
+    TaskSpec, TrainSpec, VerifyKind,
 };
 pub use spec_error::SpecError;
+pub use teach_spec::{TeachOn, TeachSpec, TrainOn};
 pub use usd::Usd;
 pub use verdict::{Verdict, Verification};

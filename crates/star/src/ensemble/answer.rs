@@ -4,104 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autodidact_core::{
-    Attribute, EnsembleSpec, FinishReason, Message, Mode, Problem, Prompt, Sample, SampleKey,
-    SamplerId, Strategy, Usd, VerifyKind,
-};
-use autodidact_providers::{ErrorClass, ProviderError, Purse};
-use autodidact_store::{Provenance, RunStore};
-use autodidact_verify::{final_answer, verify, verify_answer};
+use autodidact_core::{EnsembleSpec, Problem, SampleKey, Strategy, Usd, VerifyKind};
+use autodidact_providers::{ProviderError, Purse};
+use autodidact_store::RunStore;
 use futures::future::join_all;
-use serde::{Deserialize, Serialize};
 
 use crate::StarError;
+use crate::ensemble::asking::{asking, candidate};
 use crate::ensemble::candidate::Candidate;
 use crate::ensemble::combine::{self, Choice, Equality};
+use crate::ensemble::combined::{Combined, Failed, ShownCandidate, Winner};
 use crate::ensemble::judging::Judging;
 use crate::ensemble::member::{Asking, Member, Recorded, Trouble, recorded};
 use crate::ensemble::writer::Writer;
-
-/// A model or a judge that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failed {
-    /// Its name in the file.
-    pub name: String,
-    /// What happened and what to do about it.
-    pub error: String,
-    /// The budget kept it from being asked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub over_budget: bool,
-}
-
-impl Failed {
-    pub(crate) fn new(name: &str, error: &ProviderError) -> Self {
-        Self {
-            name: name.to_owned(),
-            error: error.to_string(),
-            over_budget: error.class == ErrorClass::Budget,
-        }
-    }
-}
-
-/// An answer as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ShownCandidate {
-    /// The model's name in the file.
-    pub model: String,
-    /// The whole text.
-    pub text: String,
-    /// The final answer it states.
-    pub answer: Option<String>,
-    /// The attributes of the judge that counts.
-    pub scores: Option<BTreeMap<Attribute, f64>>,
-    /// Its overall score.
-    pub overall: Option<f64>,
-    /// What the answer cost, without the judges; null where the price is unknown.
-    pub cost_usd: Option<Usd>,
-    /// Whether the final answer equals gold, where there is gold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub right: Option<bool>,
-    /// The text was cut at the token limit.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub truncated: bool,
-    /// Why judges gave no score, by judge.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unscored: BTreeMap<String, String>,
-}
-
-/// The answer that was chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Winner {
-    /// Who wrote it.
-    pub model: String,
-    /// The final answer it states.
-    pub answer: Option<String>,
-    /// The whole text.
-    pub text: String,
-}
-
-/// One answer made of many.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Combined {
-    /// What was asked.
-    pub question: String,
-    /// How the winner was made.
-    pub strategy: Strategy,
-    /// All answers, in the order of the file.
-    pub answers: Vec<ShownCandidate>,
-    /// The one that was chosen, if one could be.
-    pub winner: Option<Winner>,
-    /// How sure the choice is, from 0 to 1.
-    pub confidence: Option<f64>,
-    /// All of it, judges included; null where a price is unknown.
-    pub cost_usd: Option<Usd>,
-    /// Why there is no winner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_winner: Option<String>,
-    /// Models and judges that failed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<Failed>,
-}
 
 /// Several models and judges, ready to be asked.
 pub struct Ensemble {
@@ -365,7 +280,7 @@ impl Ensemble {
         Combined {
             question: problem.question.clone(),
             strategy: self.spec.strategy,
-            answers: candidates.iter().map(shown).collect(),
+            answers: candidates.iter().map(ShownCandidate::new).collect(),
             winner,
             confidence: choice.map(|choice| choice.confidence),
             cost_usd: answers_cost.zip(judges_cost).map(|(a, j)| a + j),
@@ -394,131 +309,6 @@ impl Ensemble {
             "no model stated a final answer".to_owned()
         }
     }
-}
-
-fn shown(candidate: &Candidate) -> ShownCandidate {
-    let scores = candidate.scores.as_ref();
-    let unscored = candidate.opinions.iter().filter_map(|(judge, opinion)| {
-        let reason = opinion.as_ref().err()?;
-        Some((judge.clone(), reason.clone()))
-    });
-    ShownCandidate {
-        model: candidate.model.clone(),
-        text: candidate.text.clone(),
-        answer: candidate.answer.clone(),
-        scores: scores.map(|s| s.attributes().clone()),
-        overall: candidate.overall(),
-        cost_usd: candidate.cost(),
-        right: candidate.right,
-        truncated: candidate.finish == FinishReason::Length,
-        unscored: unscored.collect(),
-    }
-}
-
-pub(crate) fn candidate(
-    model: &str,
-    sample: Sample,
-    provenance: Provenance,
-    problem: &Problem,
-    kind: Option<VerifyKind>,
-) -> Candidate {
-    let Sample { key, completion } = sample;
-    let verification = kind_of(problem, kind).map(|kind| verify(kind, problem, &completion.text));
-    let extracted = verification.as_ref().and_then(|v| v.extracted.clone());
-    Candidate {
-        key,
-        model: model.to_owned(),
-        answer: extracted.or_else(|| final_answer(&completion.text)),
-        right: verification.map(|v| v.verdict.is_right()),
-        text: completion.text,
-        finish: completion.finish,
-        tokens: completion.tokens,
-        provenance,
-        scores: None,
-        opinions: BTreeMap::new(),
-    }
-}
-
-/// How answers are compared with gold, where there is gold: as declared, or else by what gold is.
-fn kind_of(problem: &Problem, declared: Option<VerifyKind>) -> Option<VerifyKind> {
-    let gold = problem.gold.as_ref()?;
-    Some(declared.unwrap_or_else(|| {
-        let stated = format!("The answer is {gold}.");
-        let number = || verify_answer(VerifyKind::Number, &gold.0, &[], &stated);
-        if !problem.choices.is_empty() {
-            VerifyKind::Choice
-        } else if number().verdict.is_right() {
-            VerifyKind::Number
-        } else {
-            VerifyKind::Exact
-        }
-    }))
-}
-
-/// What a model is asked about a problem in a layer.
-pub(crate) fn asking(
-    spec: &EnsembleSpec,
-    model: &str,
-    problem: &Problem,
-    layer: u32,
-    shown: &[Candidate],
-    samples: u32,
-) -> Asking {
-    Asking {
-        iteration: 0,
-        problem: problem.id.clone(),
-        sampler: sampler(model, layer),
-        mode: Mode::Rationale,
-        prompt: prompt(spec, problem, shown),
-        samples,
-        temperature: spec.temperature,
-        max_tokens: spec.max_tokens,
-        stop: Vec::new(),
-        seed: spec.seed,
-    }
-}
-
-/// The question with its choices, after the instruction and, in later layers, with the answers of the
-/// layer before.
-fn prompt(spec: &EnsembleSpec, problem: &Problem, shown: &[Candidate]) -> Prompt {
-    let mut messages = Vec::new();
-    let instruction = spec.instruction.trim();
-    if !instruction.is_empty() {
-        messages.push(Message {
-            role: "system".into(),
-            content: instruction.to_owned(),
-        });
-    }
-    let question = question_text(problem);
-    messages.push(Message::user(if shown.is_empty() {
-        question
-    } else {
-        crate::ensemble::fuse::prompt(&question, shown)
-    }));
-    Prompt::Chat(messages)
-}
-
-/// What a problem is asked as before any model has answered.
-pub fn ensemble_prompt(spec: &EnsembleSpec, problem: &Problem) -> Prompt {
-    prompt(spec, problem, &[])
-}
-
-/// The name in the journal of a model's answers in a layer.
-pub(crate) fn sampler(model: &str, layer: u32) -> SamplerId {
-    SamplerId(if layer == 0 {
-        model.to_owned()
-    } else {
-        format!("{model}/layer-{layer}")
-    })
-}
-
-/// The question, with its choices below it.
-pub(crate) fn question_text(problem: &Problem) -> String {
-    let mut text = problem.question.clone();
-    for choice in &problem.choices {
-        text += &format!("\n({}) {}", choice.label, choice.text);
-    }
-    text
 }
 
 impl std::fmt::Debug for Ensemble {

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::StarError;
-use crate::ensemble::answer::{Combined, Ensemble, Failed};
+use crate::ensemble::answer::Ensemble;
+use crate::ensemble::combined::{Combined, Failed};
 use crate::ensemble::member::{Member, Trouble};
 
 /// Problems looked up in the journal at once.

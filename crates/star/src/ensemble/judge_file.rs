@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::StarError;
-use crate::ensemble::answer::{Failed, candidate};
+use crate::ensemble::asking::candidate;
 use crate::ensemble::candidate::Candidate;
+use crate::ensemble::combined::Failed;
 use crate::ensemble::judging::Judging;
 use crate::ensemble::purse::JournaledPurse;
 use crate::ensemble::rows::LineFile;

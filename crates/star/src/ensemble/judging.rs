@@ -10,8 +10,8 @@ use autodidact_store::{Entry, RunStore, Scored};
 use futures::future::join_all;
 
 use crate::StarError;
-use crate::ensemble::answer::Failed;
 use crate::ensemble::candidate::Candidate;
+use crate::ensemble::combined::Failed;
 use crate::ensemble::writer::Writer;
 
 /// The judges of a command.

@@ -6,10 +6,12 @@
 //! (`writer.rs`), and money is set aside before it is spent (`purse.rs`).
 
 mod answer;
+mod asking;
 mod batching;
 mod candidate;
 mod cascade;
 mod combine;
+mod combined;
 mod data_set;
 mod declared;
 mod estimate;
@@ -24,9 +26,11 @@ mod rows;
 mod tally;
 mod writer;
 
-pub(crate) use answer::question_text;
-pub use answer::{Combined, Ensemble, Failed, ShownCandidate, Winner, ensemble_prompt};
+pub use answer::Ensemble;
+pub use asking::ensemble_prompt;
+pub(crate) use asking::question_text;
 pub use candidate::Candidate;
+pub use combined::{Combined, Failed, ShownCandidate, Winner};
 pub use data_set::{Attempt, DataSet, DataSetProgress};
 pub use declared::check_declarations;
 pub use estimate::{Estimate, Estimator};

@@ -11,7 +11,7 @@ use autodidact_providers::{
 use autodidact_store::{RunStore, atomic_write};
 
 use crate::StarError;
-use crate::ensemble::answer::asking;
+use crate::ensemble::asking::asking;
 use crate::ensemble::data_set::{DataSet, read};
 use crate::ensemble::member::{Asking, Member, recorded};
 use crate::ensemble::writer::Writer;

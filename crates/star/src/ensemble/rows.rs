@@ -12,7 +12,8 @@ use autodidact_store::Scored;
 use serde::{Deserialize, Serialize};
 
 use crate::StarError;
-use crate::ensemble::answer::{Ensemble, candidate, question_text};
+use crate::ensemble::answer::Ensemble;
+use crate::ensemble::asking::{candidate, question_text};
 use crate::ensemble::candidate::Candidate;
 use crate::ensemble::data_set::{DataSet, Outcome, read};
 use crate::ensemble::tally::{Counted, ModelSummary, Tally};
@@ -204,7 +205,7 @@ impl Ensemble {
         let mut samplers = Vec::new();
         for layer in 0..=layers {
             samplers.extend(names().map(|name| {
-                let sampler = super::answer::sampler(&name, layer);
+                let sampler = super::asking::sampler(&name, layer);
                 (name, sampler)
             }));
         }
