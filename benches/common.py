@@ -30,22 +30,24 @@ def machine():
 
 
 @contextmanager
-def mock(*arguments, cpus=None):
-    """Runs `autodidact-testkit ARGUMENTS --port 0`; gives its base URL and its process."""
-    command = [str(TESTKIT), *arguments, "--port", "0"]
-    if cpus is not None:
-        command = ["taskset", "-c", cpus, *command]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def server(command):
+    """Runs a program that prints `ready URL`; gives its base URL and its process."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        for line in server.stdout:
+        for line in process.stdout:
             if line.startswith("ready "):
                 break
         else:
-            raise SystemExit("the mock server did not start")
-        yield line.split()[1], server
+            raise SystemExit(f"{command[0]} did not start")
+        yield line.split()[1], process
     finally:
-        server.terminate()
-        server.wait()
+        process.terminate()
+        process.wait()
+
+
+def mock(*arguments):
+    """`autodidact-testkit ARGUMENTS` on a free port."""
+    return server([str(TESTKIT), *arguments, "--port", "0"])
 
 
 def write_problems(path, count):

@@ -12,20 +12,31 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 /// Characters of an answer's text in the table.
 const EXCERPT: usize = 160;
+/// Characters of a final answer in the table.
+const ANSWER: usize = 40;
 /// Columns of the table, where the terminal does not tell.
 const WIDTH: u16 = 140;
 
 /// The answers to one question, then the winner in full.
 pub(crate) fn combined(combined: &Combined) -> String {
     let mut table = table();
+    // Without a judge there are no columns for its scores.
+    let judged = combined
+        .answers
+        .iter()
+        .any(|answer| answer.overall.is_some());
     let mut header = vec!["", "model", "answer"];
-    header.extend(Attribute::ALL.map(Attribute::as_str));
-    header.extend(["overall", "cost", "text"]);
+    if judged {
+        header.extend(Attribute::ALL.map(Attribute::as_str));
+        header.push("overall");
+    }
+    header.extend(["cost", "text"]);
+    let columns = header.len();
     table.set_header(header);
     for answer in &combined.answers {
-        table.add_row(answer_row(combined, answer));
+        table.add_row(answer_row(combined, answer, judged));
     }
-    align(&mut table, 3..10);
+    align(&mut table, 3..columns - 1);
     let mut text = table.to_string();
     for answer in &combined.answers {
         for (judge, reason) in &answer.unscored {
@@ -49,7 +60,7 @@ pub(crate) fn combined(combined: &Combined) -> String {
     text + &format!("\ncost: {}", money(combined.cost_usd))
 }
 
-fn answer_row(combined: &Combined, answer: &ShownCandidate) -> Vec<String> {
+fn answer_row(combined: &Combined, answer: &ShownCandidate, judged: bool) -> Vec<String> {
     let won = combined
         .winner
         .as_ref()
@@ -59,23 +70,29 @@ fn answer_row(combined: &Combined, answer: &ShownCandidate) -> Vec<String> {
     let mut row = vec![
         if won { "*" } else { "" }.to_owned(),
         answer.model.clone(),
-        answer.answer.clone().unwrap_or_else(|| "–".to_owned()),
+        answer
+            .answer
+            .as_deref()
+            .map_or_else(|| "–".to_owned(), |a| shortened(a, ANSWER)),
     ];
-    row.extend(Attribute::ALL.iter().map(|a| score(attribute(a))));
-    row.extend([
-        score(answer.overall),
-        money(answer.cost_usd),
-        excerpt(answer),
-    ]);
+    if judged {
+        row.extend(Attribute::ALL.iter().map(|a| score(attribute(a))));
+        row.push(score(answer.overall));
+    }
+    let mut text = shortened(&answer.text, EXCERPT);
+    if answer.truncated && !text.ends_with('…') {
+        text.push('…');
+    }
+    row.extend([money(answer.cost_usd), text]);
     row
 }
 
-/// The beginning of an answer, on one line.
-fn excerpt(answer: &ShownCandidate) -> String {
-    let words: Vec<&str> = answer.text.split_whitespace().collect();
+/// The beginning of a text, on one line.
+fn shortened(text: &str, most: usize) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
-    let mut short: String = line.chars().take(EXCERPT).collect();
-    if short.len() < line.len() || answer.truncated {
+    let mut short: String = line.chars().take(most).collect();
+    if short.len() < line.len() {
         short.push('…');
     }
     short

@@ -107,6 +107,7 @@ impl<'a> Fleet<'a> {
         }
         // Nothing is sent, so no key is needed; a place is.
         let mut spec = spec.clone();
+        (spec.key_env, spec.key_command) = (None, None);
         if spec.base_url.as_slice().is_empty() {
             spec.base_url = autodidact_core::OneOrMany::One("http://127.0.0.1:8000/v1".into());
         }

@@ -46,7 +46,7 @@ name = "own"
 provider = "openai-compatible"
 model = "mock-small"
 base_url = "URL/v1"
-key_command = "printf sk-own-planted-7f3a9c51e2d84b60"
+key_command = "cat KEYFILE"
 limits = { attempts = 2 }
 [[judges]]
 name = "nemotron"
@@ -120,12 +120,15 @@ fn planted_keys_are_found_nowhere() {
         let key = format!("sk-{}-{PLANTED}", name.to_ascii_lowercase());
         rig = rig.with_variable(&format!("{name}_API_KEY"), &key);
     }
-    // The declaration holds a key on purpose; only its copies count.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key_file = elsewhere.path().join("key");
+    fs::write(&key_file, format!("sk-own-{PLANTED}\n")).unwrap();
+    let ensemble = ENSEMBLE.replace("KEYFILE", key_file.to_str().unwrap());
     rig.write("data.jsonl", &sums(3));
     let (mut found, mut files, mut bytes, mut runs) = (Vec::new(), 0, 0, 0);
     for trouble in 0..9 {
         kind.store(trouble, Ordering::Relaxed);
-        rig.write("e.toml", ENSEMBLE);
+        rig.write("e.toml", &ensemble);
         let name = format!("trouble-{trouble}");
         for verb in [["ask", "What is 17 * 23?"], ["sample", "data.jsonl"]] {
             for output in ["text", "json"] {
@@ -142,7 +145,6 @@ fn planted_keys_are_found_nowhere() {
                 }
             }
         }
-        fs::remove_file(rig.path("e.toml")).unwrap();
     }
     found.extend(holding(rig.directory.path(), PLANTED, &mut files));
     let shown = shown.load(Ordering::Relaxed);

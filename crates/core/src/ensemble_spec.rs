@@ -15,7 +15,7 @@ pub enum Strategy {
     Best,
     /// The final answer given most often (self-consistency, Wang et al. 2022).
     Vote,
-    /// The final answer with the largest sum of the judge's scores.
+    /// The final answer with the largest share of the judge's weight: the softmax of its scores.
     Weighted,
     /// The best-ranked answers are shown to a model that writes a new one (LLM-Blender, Jiang et al.
     /// 2023; mixture of agents, Wang et al. 2024).
@@ -46,7 +46,7 @@ impl Strategy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FuseSpec {
-    /// Names of the models that write the fused answer; absent: the first model. In all layers but
+    /// Name of the model that writes the fused answer; absent: the first model. In all layers but
     /// the last every model answers again, having seen the best answers of the layer before.
     pub aggregator: Option<String>,
     /// How many answers are shown.
@@ -217,6 +217,9 @@ pub(crate) fn check_members(
     for judge in judges {
         let key = |field: &str| format!("judges.{field} of `{}`", judge.name);
         check_name(&judge.name, "judges", &mut names)?;
+        let is_model = models.iter().any(|model| model.name == judge.name);
+        let problem = "is also the name of a model; what they cost is counted by name";
+        rule((!is_model, &key("name"), problem))?;
         let own = [
             (judge.repeats > 0, "repeats", "is 0"),
             (!judge.model.as_slice().is_empty(), "model", "is empty"),

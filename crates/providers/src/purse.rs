@@ -113,6 +113,11 @@ impl Budget {
         self.limit
     }
 
+    /// Settled so far: what stays spent whatever requests under way come to.
+    pub fn settled(&self) -> Usd {
+        self.lock().spent
+    }
+
     /// Spent and reserved so far.
     pub fn committed(&self) -> Usd {
         let state = self.lock();

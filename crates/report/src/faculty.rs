@@ -33,7 +33,7 @@ pub(crate) fn models(data: &ReportData) -> Option<Table<'static>> {
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Student and teachers: rationales by model, costs over the whole run",
+        caption: "Student and teachers: rationales by model; what each had cost by then, and that for each rationale kept in the loop",
         head: texts(&[
             "model",
             "rationales",
@@ -42,8 +42,8 @@ pub(crate) fn models(data: &ReportData) -> Option<Table<'static>> {
             "alone",
             "kept",
             "no answer",
-            "cost",
-            "cost per kept",
+            "cost so far",
+            "per kept",
             "terms",
         ]),
         rows,

@@ -54,8 +54,8 @@ impl Run {
                 let mut rationales = self.sample_rationales(n, &student).await?;
                 rationales.extend(self.ask_teachers(n, TeachOn::All, &HashSet::new()).await?);
                 let rationalizations = self.rationalize(n, &student, &rationales).await?;
-                let left = solved(rationales.iter().chain(&rationalizations));
-                rationales.extend(self.ask_teachers(n, TeachOn::Failed, &left).await?);
+                let done = solved(rationales.iter().chain(&rationalizations));
+                rationales.extend(self.ask_teachers(n, TeachOn::Failed, &done).await?);
                 let kept = self.select(n, rationales, rationalizations).await?;
                 if !self.is_enough(n, &kept)? {
                     break;

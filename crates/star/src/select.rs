@@ -186,14 +186,25 @@ fn rank(candidates: &mut [Judged], by: RankBy) {
         let best = match by {
             RankBy::First => std::cmp::Ordering::Equal,
             RankBy::Logprob => {
-                let mean = |c: &autodidact_core::Completion| c.logprob / f64::from(c.tokens.max(1));
+                // A provider that gives no log-probabilities leaves 0, which would be certainty.
+                let mean = |c: &autodidact_core::Completion| {
+                    if c.logprob < 0.0 && c.tokens > 0 {
+                        c.logprob / f64::from(c.tokens)
+                    } else {
+                        f64::NEG_INFINITY
+                    }
+                };
                 mean(completions.1).total_cmp(&mean(completions.0))
             }
             RankBy::Judge => {
                 let overall = |j: &Judged| j.scores().map_or(f64::NEG_INFINITY, Scores::overall);
                 overall(b).total_cmp(&overall(a))
             }
-            RankBy::Shortest => completions.0.tokens.cmp(&completions.1.tokens),
+            RankBy::Shortest => {
+                // No count of tokens is no short text.
+                let length = |c: &autodidact_core::Completion| (c.tokens == 0, c.tokens);
+                length(completions.0).cmp(&length(completions.1))
+            }
         };
         let key = |j: &Judged| {
             (

@@ -205,7 +205,7 @@ impl<'a> Tables<'a> {
                 } => {
                     tables.closed.push(*ticket);
                     let spent = tables.spent.entry(model).or_default();
-                    spent.amount = spent.amount + cost.unwrap_or_default();
+                    spent.amount += cost.unwrap_or_default();
                     spent.requests += 1;
                     spent.unpriced += u64::from(cost.is_none());
                 }
@@ -228,12 +228,10 @@ impl<'a> Tables<'a> {
             insert_reservations(&mut *connection, rows).await?;
         }
         if !self.closed.is_empty() {
-            sqlx::query(
-                "DELETE FROM reservation WHERE ticket IN (SELECT value FROM json_each(?))",
-            )
-            .bind(serde_json::Value::from(self.closed.as_slice()).to_string())
-            .execute(&mut *connection)
-            .await?;
+            sqlx::query("DELETE FROM reservation WHERE ticket IN (SELECT value FROM json_each(?))")
+                .bind(serde_json::Value::from(self.closed.as_slice()).to_string())
+                .execute(&mut *connection)
+                .await?;
         }
         for (model, spent) in &self.spent {
             add_spending(&mut *connection, model, spent).await?;

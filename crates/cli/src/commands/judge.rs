@@ -1,6 +1,6 @@
 //! `judge`: scores for the answers in a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autodidact_star::{ScoredAnswers, check_declarations, judge_file};
@@ -61,7 +61,7 @@ pub(crate) async fn execute(
     let out = arguments
         .out
         .clone()
-        .unwrap_or_else(|| Path::new(stem).with_extension("scored.jsonl"));
+        .unwrap_or_else(|| PathBuf::from(format!("{}.scored.jsonl", stem.to_string_lossy())));
     let bar = ProblemBar::new(printer, lines);
     let on_line = |done| bar.at(done);
     let budget = open.spec.budget_usd;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use autodidact_core::{EnsembleSpec, ModelSpec, Prompt};
 use autodidact_star::{
     Attempt, DataSet, DataSetProgress, Ensemble, Estimate, Estimator, JournaledPurse, Lines,
-    Member, Writer, check_declarations, ensemble_prompt, read_batch_file, write_batch_file,
+    Member, Writer, check_choosing, check_declarations, ensemble_prompt, read_batch_file,
+    write_batch_file,
 };
 use autodidact_store::{Opened, RunStore};
 use autodidact_tasks::Fields;
@@ -215,7 +216,7 @@ async fn scan(data: &DataSet) -> Result<Scanned, Failure> {
 fn out_file(arguments: &SampleArguments) -> PathBuf {
     arguments.out.clone().unwrap_or_else(|| {
         let stem = arguments.data.file_stem().unwrap_or_default();
-        Path::new(stem).with_extension("answers.jsonl")
+        PathBuf::from(format!("{}.answers.jsonl", stem.to_string_lossy()))
     })
 }
 
@@ -240,6 +241,9 @@ async fn open_journal(
     let Opened { store, resumed } = RunStore::open_or_create(&directory, &text).await?;
     check_declarations(&store, spec).await?;
     check_data(&store, &scanned.hash, &directory).await?;
+    if check_choosing(&store, spec, arguments.verify).await? {
+        printer.note("winners are chosen in another way than before, so they are chosen again from the answers that are there");
+    }
     if resumed {
         printer.note(&format!("going on with {}", directory.display()));
     }

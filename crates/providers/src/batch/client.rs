@@ -11,7 +11,9 @@ use super::entry::Entries;
 use super::{anthropic, files, gemini};
 use crate::adapters::Adapter;
 use crate::remote::highest_cost;
-use crate::{ChatModel, ChatRequest, ErrorClass, Parsed, ProviderError, RemoteModel, batch_price};
+use crate::{
+    Billed, ChatModel, ChatRequest, ErrorClass, Parsed, ProviderError, RemoteModel, batch_price,
+};
 
 /// The provider's name for a batch, to be kept until its results are read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -184,7 +186,11 @@ impl<'a> BatchClient<'a> {
         let created = endpoint
             .post_once(path, &headers, body, "application/json")
             .await?;
-        self.json(&created)
+        // From here on the batch may be there, whatever its description looks like.
+        self.json(&created).map_err(|error| ProviderError {
+            billed: Billed::Unknown,
+            ..error
+        })
     }
 
     pub(super) fn check_size(&self, bytes: usize) -> Result<(), ProviderError> {

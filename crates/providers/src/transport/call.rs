@@ -58,6 +58,9 @@ impl Call<'_> {
                 Err(failure) => failure,
             };
             let Failure { mut error, retry } = failure;
+            if self.once && may_have_arrived(error.status) {
+                error.billed = Billed::Unknown;
+            }
             place.failed(error.class, error.retry_after);
             drop(permit);
             if error.billed == Billed::No {
@@ -154,4 +157,10 @@ fn refined(mut error: ProviderError, last: Option<ProviderError>) -> ProviderErr
     error.status = last.status;
     error.message = format!("{}; last it said: {}", error.message, last.message);
     error
+}
+
+/// True for statuses under which what was asked for may have been done all the same: a gateway or a
+/// server gave up waiting. 503 and 529 refuse before anything is done.
+fn may_have_arrived(status: Option<u16>) -> bool {
+    matches!(status, Some(408 | 500 | 502 | 504))
 }

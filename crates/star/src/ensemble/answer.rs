@@ -27,6 +27,8 @@ pub struct Ensemble {
     writer: Writer,
     /// False while nothing was journaled by an earlier attempt, so that nothing need be looked up.
     resumed: AtomicBool,
+    /// What fails is asked again in another attempt.
+    for_data_set: AtomicBool,
     /// Models with `batch = true` were asked already.
     batched: AtomicBool,
     /// Models that cannot be asked any more, with the error that says why.
@@ -58,6 +60,7 @@ impl Ensemble {
             members,
             store,
             resumed: AtomicBool::new(resumed),
+            for_data_set: AtomicBool::new(false),
             batched: AtomicBool::new(false),
             out: Mutex::default(),
         }
@@ -120,6 +123,14 @@ impl Ensemble {
 
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn answer_a_data_set(&self) {
+        self.for_data_set.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_for_data_set(&self) -> bool {
+        self.for_data_set.load(Ordering::Relaxed)
     }
 
     /// From now on answers of models with `batch = true` are looked for in the journal alone.
@@ -227,7 +238,7 @@ impl Ensemble {
                 combine::weighted(candidates, equality, &self.spec.minimum_scores)
             }
             Strategy::Vote | Strategy::Fuse | Strategy::Cascade => {
-                combine::vote(candidates, equality)
+                combine::vote(candidates, equality, &self.spec.minimum_scores)
             }
         }
     }
@@ -303,7 +314,7 @@ impl Ensemble {
             format!(
                 "strategy `{name}` needs a judge and no judge is left: none could score an answer; see why above, or use `--strategy vote`"
             )
-        } else if strategy.needs_judge() && !self.spec.minimum_scores.is_empty() {
+        } else if !self.spec.minimum_scores.is_empty() {
             "no answer reaches `minimum_scores`".to_owned()
         } else {
             "no model stated a final answer".to_owned()

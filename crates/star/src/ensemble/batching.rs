@@ -1,11 +1,12 @@
 //! Asking through a provider's batch interface: half the price, answers within a day. A job's number
-//! is in the journal, so that a killed process finds its jobs again and submits none twice.
+//! is in the journal, so that a killed process finds its jobs again. Only a job that
+//! was being submitted at that moment is submitted again: nobody can know whether it arrived.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use autodidact_core::{ProblemId, SampleKey, Usd};
+use autodidact_core::{ProblemId, Prompt, SampleKey, Usd};
 use autodidact_providers::{
     Answered, BatchClient, BatchId, BatchState, Billed, ChatRequest, ProviderError, Ticket,
 };
@@ -17,8 +18,13 @@ use crate::ensemble::member::{Asking, Member, Trouble, is_final, outcome_of};
 /// The first wait between two looks at a job, and the longest.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_mins(1);
+/// How soon a wish to stop is noticed.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How much longer each wait is than the one before.
 const PATIENCE: f64 = 1.5;
+
+/// Tokens of an answer at most, where what was asked for is not known any more.
+const LONGEST_ANSWER: u32 = 1 << 16;
 
 /// A request of a job: its custom id and what is asked.
 type Named = (String, ChatRequest);
@@ -123,11 +129,40 @@ impl Member {
                 store.batch_done(job.id).await.map_err(star)?;
                 continue;
             };
-            self.wait(client, &id, stop).await?;
-            self.collect(client, &id, &job, askings).await?;
+            let total = match self.outcome(client, &id, &job, askings, stop).await {
+                Ok(total) => total,
+                Err(Trouble::Provider(error)) if !error.class.is_retried() => {
+                    // The provider refused the whole batch, or knows it no longer: it will never
+                    // have results, and must not stand in the way of the next attempt.
+                    store.batch_done(job.id).await.map_err(star)?;
+                    if let Some(ticket) = job.ticket.filter(|_| error.billed == Billed::No) {
+                        self.purse.release(Ticket(ticket)).await;
+                    }
+                    return Err(Trouble::Provider(error));
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            // In this order: a process killed between the two leaves money set aside, and never
+            // counts a batch twice.
             store.batch_done(job.id).await.map_err(star)?;
+            if let Some(ticket) = job.ticket {
+                self.purse.settle(Ticket(ticket), total).await;
+            }
         }
         Ok(lost)
+    }
+
+    /// Waits for a job, and writes its results down. Returns what it cost, if that is known.
+    async fn outcome(
+        &self,
+        client: &BatchClient<'_>,
+        id: &BatchId,
+        job: &BatchJob,
+        askings: &[Asking],
+        stop: &AtomicBool,
+    ) -> Result<Option<Usd>, Trouble> {
+        self.wait(client, id, stop).await?;
+        self.collect(client, id, job, askings).await
     }
 
     async fn wait(
@@ -144,30 +179,35 @@ impl Member {
             if stop.load(Ordering::Relaxed) {
                 return Err(Trouble::Star(StarError::Interrupted));
             }
-            tokio::time::sleep(pause).await;
+            let next = tokio::time::Instant::now() + pause;
+            while tokio::time::Instant::now() < next && !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(pause.min(GLANCE)).await;
+            }
             pause = pause.mul_f64(PATIENCE).min(LONGEST_LOOK);
         }
     }
 
-    /// Writes down the results of a job that has ended, and settles it.
+    /// Writes down the results of a job that has ended. Returns what it cost, if that is known.
     async fn collect(
         &self,
         client: &BatchClient<'_>,
         id: &BatchId,
         job: &BatchJob,
         askings: &[Asking],
-    ) -> Result<(), Trouble> {
+    ) -> Result<Option<Usd>, Trouble> {
         let by_problem: std::collections::HashMap<_, _> = askings
             .iter()
             .map(|asking| (&asking.problem, asking))
             .collect();
         let mut named = Vec::with_capacity(job.keys.len());
         for (place, key) in job.keys.iter().enumerate() {
-            let Some(asking) = by_problem.get(&key.problem) else {
-                // The data set was cut shorter since; the result has no place any more.
-                continue;
-            };
-            named.push((format!("s{place}"), self.chat_request(asking, &[key.index])));
+            // A problem that is not asked about any more (a lower limit) has been answered and paid
+            // all the same.
+            let request = by_problem.get(&key.problem).map_or_else(
+                || ChatRequest::new(Prompt::Chat(Vec::new()), 0, LONGEST_ANSWER),
+                |asking| self.chat_request(asking, &[key.index]),
+            );
+            named.push((format!("s{place}"), request));
         }
         let results = client
             .results(id, &named)
@@ -202,10 +242,7 @@ impl Member {
             }
         }
         self.writer.record(entries).await.map_err(Trouble::Star)?;
-        if let Some(ticket) = job.ticket {
-            self.purse.settle(Ticket(ticket), total).await;
-        }
-        Ok(())
+        Ok(total)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Candidate {
     pub right: Option<bool>,
     /// Where it came from and what it cost.
     pub provenance: Provenance,
-    /// The score that counts: of the first judge, in the file's order, that gave one.
+    /// The scores that count: those of one judge for all answers to the question.
     pub scores: Option<Scores>,
     /// Every judge's opinion.
     pub opinions: BTreeMap<String, Result<Scores, String>>,
@@ -41,12 +41,31 @@ impl Candidate {
         self.provenance.cost
     }
 
-    /// Takes the opinions about this answer; the first judge of `order` with scores counts.
-    pub fn judged(&mut self, opinions: impl IntoIterator<Item = Scored>, order: &[String]) {
+    /// Takes the opinions about this answer.
+    pub fn judged(&mut self, opinions: impl IntoIterator<Item = Scored>) {
         for opinion in opinions {
             self.opinions.insert(opinion.judge, opinion.scores);
         }
-        let given = |judge: &String| self.opinions.get(judge)?.as_ref().ok().cloned();
-        self.scores = order.iter().find_map(given);
+    }
+
+    fn scores_by(&self, judge: &str) -> Option<&Scores> {
+        self.opinions.get(judge)?.as_ref().ok()
+    }
+}
+
+/// Decides whose scores count for the answers to one question: the first judge, in the file's order,
+/// of those that scored the most answers. Scores of two judges are never compared, because their
+/// scales differ.
+pub(crate) fn let_one_judge_count(candidates: &mut [Candidate], order: &[String]) {
+    let scored = |judge: &String| {
+        let by = candidates.iter().filter(|c| c.scores_by(judge).is_some());
+        by.count()
+    };
+    let counting = order.iter().map(|judge| (scored(judge), judge));
+    let counting = counting.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    for candidate in candidates {
+        candidate.scores = counting
+            .filter(|(count, _)| *count > 0)
+            .and_then(|(_, judge)| candidate.scores_by(judge).cloned());
     }
 }

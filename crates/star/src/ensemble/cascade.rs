@@ -28,7 +28,7 @@ impl Ensemble {
                 return Ok((round, Some(choice)));
             }
         }
-        let choice = combine::vote(&round.candidates, equality);
+        let choice = combine::vote(&round.candidates, equality, &self.spec.minimum_scores);
         Ok((round, choice))
     }
 
@@ -36,7 +36,7 @@ impl Ensemble {
     /// so alone it is confident only by its score.
     fn confident(&self, round: &Round, from: usize, equality: Equality<'_>) -> Option<Choice> {
         let own = &round.candidates[from..];
-        let choice = combine::vote(own, equality)?;
+        let choice = combine::vote(own, equality, &self.spec.minimum_scores)?;
         let wanted = &self.spec.cascade;
         let agreed = own.len() > 1 && choice.confidence >= wanted.agreement;
         let scored = wanted

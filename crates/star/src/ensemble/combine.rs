@@ -38,11 +38,19 @@ impl Equality<'_> {
 }
 
 /// Puts candidates that state the same final answer together, in the order of their first member.
-/// Candidates without a final answer are in no group.
-pub(crate) fn groups(candidates: &[Candidate], equality: Equality<'_>) -> Vec<Group> {
+/// Candidates without a final answer, or below a minimum, are in no group.
+pub(crate) fn groups(
+    candidates: &[Candidate],
+    equality: Equality<'_>,
+    minimum: &MinimumScores,
+) -> Vec<Group> {
     let mut groups: Vec<(String, Group)> = Vec::new();
     for (position, candidate) in candidates.iter().enumerate() {
-        let Some(answer) = &candidate.answer else {
+        let Some(answer) = candidate
+            .answer
+            .as_ref()
+            .filter(|_| reaches(candidate, minimum))
+        else {
             continue;
         };
         let known = groups
@@ -75,8 +83,12 @@ pub(crate) fn best(candidates: &[Candidate], minimum: &MinimumScores) -> Option<
 
 /// The final answer given most often (self-consistency); judges' scores, then the order of the file,
 /// break ties. The shown text is the best-scored, or else the first, of the group.
-pub(crate) fn vote(candidates: &[Candidate], equality: Equality<'_>) -> Option<Choice> {
-    let groups = groups(candidates, equality);
+pub(crate) fn vote(
+    candidates: &[Candidate],
+    equality: Equality<'_>,
+    minimum: &MinimumScores,
+) -> Option<Choice> {
+    let groups = groups(candidates, equality, minimum);
     let votes: usize = groups.iter().map(|group| group.members.len()).sum();
     let winner = groups.iter().reduce(|best, next| {
         let more = next.members.len().cmp(&best.members.len());
@@ -101,13 +113,9 @@ pub(crate) fn weighted(
     equality: Equality<'_>,
     minimum: &MinimumScores,
 ) -> Option<Choice> {
-    let allowed = ranked(candidates, minimum);
     let weights = weights(candidates);
-    let weight = |group: &Group| -> f64 {
-        let members = group.members.iter().filter(|m| allowed.contains(m));
-        members.map(|m| weights[*m]).sum()
-    };
-    let groups = groups(candidates, equality);
+    let weight = |group: &Group| -> f64 { group.members.iter().map(|m| weights[*m]).sum() };
+    let groups = groups(candidates, equality, minimum);
     let all: f64 = groups.iter().map(weight).sum();
     let winner = groups
         .iter()
@@ -129,8 +137,8 @@ pub(crate) fn weighted(
 /// the token limit comes after all whole ones.
 pub(crate) fn ranked(candidates: &[Candidate], minimum: &MinimumScores) -> Vec<usize> {
     let scored = |position: &usize| {
-        let scores = candidates[*position].scores.as_ref();
-        scores.is_some_and(|scores| scores.below(minimum).is_none())
+        let candidate = &candidates[*position];
+        candidate.scores.is_some() && reaches(candidate, minimum)
     };
     let mut order: Vec<usize> = (0..candidates.len()).filter(scored).collect();
     order.sort_by(|a, b| {
@@ -140,6 +148,13 @@ pub(crate) fn ranked(candidates: &[Candidate], minimum: &MinimumScores) -> Vec<u
         cut(a).cmp(&cut(b)).then(overall(b).total_cmp(&overall(a)))
     });
     order
+}
+
+/// True if no attribute is below its minimum. Where a minimum is asked for, an answer without scores
+/// does not reach it.
+fn reaches(candidate: &Candidate, minimum: &MinimumScores) -> bool {
+    let scores = candidate.scores.as_ref();
+    minimum.is_empty() || scores.is_some_and(|scores| scores.below(minimum).is_none())
 }
 
 /// The softmax of the overall scores; 0 for candidates without one.
@@ -229,12 +244,15 @@ mod tests {
         let all: Vec<_> = ["7", "8", "7.0", "", "8"]
             .map(|a| candidate(a, None))
             .into();
-        let choice = vote(&all, FREE).unwrap();
+        let choice = vote(&all, FREE, &MinimumScores::new()).unwrap();
         assert_eq!(choice.winner, 0, "ties go to the first");
         assert!((choice.confidence - 0.5).abs() < 1e-12);
         let all: Vec<_> = ["7", "8", "8.00"].map(|a| candidate(a, None)).into();
-        assert_eq!(vote(&all, FREE).unwrap().winner, 1);
-        assert_eq!(vote(&[candidate("", None)], FREE), None);
+        assert_eq!(vote(&all, FREE, &MinimumScores::new()).unwrap().winner, 1);
+        assert_eq!(
+            vote(&[candidate("", None)], FREE, &MinimumScores::new()),
+            None
+        );
     }
 
     #[test]
@@ -249,6 +267,20 @@ mod tests {
         let high = MinimumScores::from([(Attribute::Correctness, 3.5)]);
         assert_eq!(best(&all, &high), None);
         assert_eq!(best(&all[2..], &none), None, "no score is not a zero");
+    }
+
+    #[test]
+    fn what_is_below_a_minimum_neither_votes_nor_shows() {
+        let all = [
+            candidate("7", Some(1.0)),
+            candidate("7", Some(1.0)),
+            candidate("8", Some(3.0)),
+            candidate("8", None),
+        ];
+        let high = MinimumScores::from([(Attribute::Correctness, 2.0)]);
+        assert_eq!(vote(&all, FREE, &high).unwrap().winner, 2);
+        assert_eq!(weighted(&all, FREE, &high).unwrap().winner, 2);
+        assert_eq!(vote(&all[..2], FREE, &high), None);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use autodidact_core::{Problem, ProblemId, SampleKey, Strategy, Usd, VerifyKind};
 use autodidact_store::Entry;
 use autodidact_tasks::{Fields, TaskError, for_each_problem};
 use futures::future::join_all;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -72,10 +72,24 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    fn count(&mut self, combined: &Combined) {
+        if combined.failures.is_empty() {
+            self.answered += 1;
+        } else {
+            self.failed += 1;
+            self.note(&combined.failures);
+        }
+    }
+
     fn note(&mut self, failures: &[Failed]) {
         for failure in failures {
-            if !self.failures.iter().any(|known| known.name == failure.name) {
-                self.failures.push(failure.clone());
+            let known = self
+                .failures
+                .iter_mut()
+                .find(|known| known.name == failure.name);
+            match known {
+                Some(known) => known.over_budget |= failure.over_budget,
+                None => self.failures.push(failure.clone()),
             }
         }
     }
@@ -96,33 +110,28 @@ impl Ensemble {
         observer: &(dyn Fn(&DataSetProgress) + Sync),
         stop: &AtomicBool,
     ) -> Result<Attempt, StarError> {
+        self.answer_a_data_set();
         let mut attempt = Attempt::default();
         self.ask_batches(data, &mut attempt, stop).await?;
-        let (mut problems, reader) = read(data);
-        let mut under_way = FuturesUnordered::new();
-        let mut chunk = Vec::new().into_iter();
-        let window = self.window();
-        let mut more = true;
-        while more || !under_way.is_empty() {
-            more =
-                more && !stop.load(Ordering::Relaxed) && !self.is_out() && !attempt.over_budget();
-            while more && under_way.len() < window {
-                if let Some(problem) = chunk.next() {
-                    under_way.push(self.answer_one(problem, data.verify));
-                    continue;
-                }
-                let next = self.next_chunk(&mut problems, &mut attempt).await?;
-                more = next.is_some();
-                chunk = next.unwrap_or_default().into_iter();
-            }
-            if let Some(outcome) = under_way.next().await {
-                let combined = outcome?;
-                if combined.failures.is_empty() {
-                    attempt.answered += 1;
-                } else {
-                    attempt.failed += 1;
-                    attempt.note(&combined.failures);
-                }
+        let (problems, reader) = read(data);
+        let before = AtomicU64::new(0);
+        let over_budget = AtomicBool::new(false);
+        let goes_on = || {
+            !stop.load(Ordering::Relaxed) && !self.is_out() && !over_budget.load(Ordering::Relaxed)
+        };
+        {
+            // Looking chunks up and answering take turns at the journal's one connection, so all of
+            // it is polled together: whoever gets the connection must be able to go on.
+            let outcomes = self
+                .unanswered(problems, &before)
+                .take_while(|_| std::future::ready(goes_on()))
+                .map(|problem| async { self.answer_one(problem?, data.verify).await })
+                .buffer_unordered(self.window());
+            let mut outcomes = std::pin::pin!(outcomes);
+            while let Some(outcome) = outcomes.next().await {
+                attempt.count(&outcome?);
+                attempt.before = before.load(Ordering::Relaxed);
+                over_budget.store(attempt.over_budget(), Ordering::Relaxed);
                 observer(&DataSetProgress {
                     done: attempt.before + attempt.answered,
                     failed: attempt.failed,
@@ -130,7 +139,7 @@ impl Ensemble {
                 });
             }
         }
-        drop(problems);
+        attempt.before = before.into_inner();
         reader.await.map_err(|_| StarError::Worker)??;
         self.flush().await?;
         attempt.note(&self.out());
@@ -231,11 +240,24 @@ impl Ensemble {
         Ok(combined)
     }
 
-    /// The next problems without an outcome; `None` at the end of the file.
+    /// The problems without an outcome; those with one are counted in `before`.
+    fn unanswered(
+        &self,
+        problems: mpsc::Receiver<Problem>,
+        before: &AtomicU64,
+    ) -> impl Stream<Item = Result<Problem, StarError>> {
+        let chunks = stream::try_unfold(problems, move |mut problems| async move {
+            let chunk = self.next_chunk(&mut problems, before).await?;
+            Ok::<_, StarError>(chunk.map(|chunk| (stream::iter(chunk).map(Ok), problems)))
+        });
+        chunks.try_flatten()
+    }
+
+    /// What is left of the next problems; `None` at the end of the file.
     async fn next_chunk(
         &self,
         problems: &mut mpsc::Receiver<Problem>,
-        attempt: &mut Attempt,
+        before: &AtomicU64,
     ) -> Result<Option<Vec<Problem>>, StarError> {
         let mut chunk = Vec::with_capacity(CHUNK);
         if problems.recv_many(&mut chunk, CHUNK).await == 0 {
@@ -246,7 +268,7 @@ impl Ensemble {
             let done = self.store.outcomes(&ids).await?;
             let done: std::collections::HashSet<ProblemId> =
                 done.into_iter().map(|(id, _)| id).collect();
-            attempt.before += done.len() as u64;
+            before.fetch_add(done.len() as u64, Ordering::Relaxed);
             chunk.retain(|problem| !done.contains(&problem.id));
         }
         Ok(Some(chunk))

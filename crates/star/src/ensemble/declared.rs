@@ -1,6 +1,6 @@
 //! A journal goes on only with the models and judges it was begun with.
 
-use autodidact_core::{EnsembleSpec, Strategy};
+use autodidact_core::{EnsembleSpec, Strategy, VerifyKind};
 use autodidact_store::RunStore;
 use serde_json::{Value, json};
 
@@ -32,6 +32,23 @@ pub async fn check_declarations(store: &RunStore, spec: &EnsembleSpec) -> Result
         check(store, "strategy", "fuse", &declared).await?;
     }
     Ok(())
+}
+
+/// Forgets combined answers that were chosen in another way; the answers they were chosen from stay.
+/// Returns true if some were forgotten.
+pub async fn check_choosing(
+    store: &RunStore,
+    spec: &EnsembleSpec,
+    verify: Option<VerifyKind>,
+) -> Result<bool, StarError> {
+    let models: Vec<_> = spec.models.iter().map(|m| (&m.name, m.samples)).collect();
+    let judges: Vec<_> = spec.judges.iter().map(|judge| &judge.name).collect();
+    let how = json!({
+        "strategy": spec.strategy, "fuse": spec.fuse, "cascade": spec.cascade,
+        "minimum_scores": spec.minimum_scores, "models": models, "judges": judges,
+        "verify": verify,
+    });
+    Ok(store.choose_by(&how.to_string()).await?)
 }
 
 async fn check(

@@ -1,6 +1,6 @@
 //! Rank-then-fuse and mixtures of agents: the best answers are shown to models that answer again.
 
-use autodidact_core::Problem;
+use autodidact_core::{MinimumScores, Problem};
 
 use crate::StarError;
 use crate::ensemble::answer::{Ensemble, Round};
@@ -21,7 +21,10 @@ impl Ensemble {
         let mut shown = self.top(&round.candidates, equality);
         let layers = self.spec.fuse.layers;
         for layer in 1..=layers {
-            if shown.is_empty() {
+            // What is fused from a part of the answers must not pass for the whole: where the next
+            // attempt may bring the rest, nothing is fused before.
+            let waits = self.is_for_data_set() && !round.failures.is_empty();
+            if shown.is_empty() || waits {
                 break;
             }
             let from = round.candidates.len();
@@ -45,7 +48,7 @@ impl Ensemble {
             }
         }
         let choice = combine::best(&round.candidates, &self.spec.minimum_scores)
-            .or_else(|| combine::vote(&round.candidates, equality));
+            .or_else(|| combine::vote(&round.candidates, equality, &self.spec.minimum_scores));
         Ok((round, choice))
     }
 
@@ -59,7 +62,8 @@ impl Ensemble {
     fn top(&self, candidates: &[Candidate], equality: Equality<'_>) -> Vec<Candidate> {
         let mut order = combine::ranked(candidates, &self.spec.minimum_scores);
         if order.is_empty() {
-            let mut groups = combine::groups(candidates, equality);
+            let minimum = &self.spec.minimum_scores;
+            let mut groups = combine::groups(candidates, equality, minimum);
             groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
             order = groups.into_iter().flat_map(|group| group.members).collect();
         }
@@ -70,7 +74,7 @@ impl Ensemble {
 
 /// The share of candidates that state the winner's answer.
 fn agreement(candidates: &[Candidate], winner: usize, equality: Equality<'_>) -> f64 {
-    let groups = combine::groups(candidates, equality);
+    let groups = combine::groups(candidates, equality, &MinimumScores::new());
     let all: usize = groups.iter().map(|group| group.members.len()).sum();
     let own = groups.iter().find(|group| group.members.contains(&winner));
     own.map_or(0.0, |own| own.members.len() as f64 / all as f64)

@@ -28,6 +28,8 @@ use crate::ensemble::writer::Writer;
 
 /// Questions judged at once.
 const CASES: usize = 64;
+/// Different reasons for missing scores that are kept apart.
+const REASONS: usize = 12;
 /// Answers to one question judged together at most.
 const TOGETHER: usize = 64;
 
@@ -96,23 +98,28 @@ pub async fn judge_file(
     let purse = Arc::new(JournaledPurse::open(store, writer.clone(), budget).await?);
     let judging = Judging::new(judges, purse, writer.clone(), store.clone(), true);
     let (groups, reader) = read(answers);
-    let groups = stream::unfold(groups, |mut groups| async move {
-        groups.recv().await.map(|group| (group, groups))
-    });
-    let judged = groups
-        .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)))
-        .map(|group| judge_group(group, answers.verify, &judging, &writer))
-        .buffered(CASES);
-    let mut judged = std::pin::pin!(judged);
     let mut file = LineFile::create(out)?;
     let mut sums = Sums::default();
-    while let Some(outcome) = judged.next().await {
-        let (group, candidates, failures) = outcome?;
-        sums.note(failures);
-        for ((_, record, ..), candidate) in group.lines.into_iter().zip(&candidates) {
-            sums.count(&group.question, candidate);
-            file.write(&line(record, candidate, judging.names()))?;
-            on_line(sums.lines);
+    {
+        // The stream owns the receiver, and ends the reader when it goes.
+        let groups = stream::unfold(groups, |mut groups| async move {
+            groups.recv().await.map(|group| (group, groups))
+        });
+        let judged = groups
+            .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)))
+            .map(|group| judge_group(group, answers.verify, &judging, &writer))
+            .buffered(CASES);
+        let mut judged = std::pin::pin!(judged);
+        while let Some(outcome) = judged.next().await {
+            let (group, candidates, failures) = outcome?;
+            sums.note(failures);
+            // What opinions cost is in the journal; here it would only pile up.
+            let _ = judging.cost(&candidates);
+            for ((_, record, ..), candidate) in group.lines.into_iter().zip(&candidates) {
+                sums.count(&group.question, candidate);
+                file.write(&line(record, candidate, judging.names()))?;
+                on_line(sums.lines);
+            }
         }
     }
     reader.await.map_err(|_| StarError::Worker)??;
@@ -143,7 +150,7 @@ async fn judge_group(
     let mut entries = Vec::with_capacity(group.lines.len());
     let mut candidates = Vec::with_capacity(group.lines.len());
     for (number, _, text, gold) in &group.lines {
-        let sample = sample(*number, text);
+        let sample = sample(*number, &group.question, text);
         let provenance = Provenance {
             provider: "file".to_owned(),
             terms: "unknown".to_owned(),
@@ -165,9 +172,14 @@ async fn judge_group(
     Ok((group, candidates, failures))
 }
 
-/// A line of the file as a journaled answer; its key is the line's number and a hash of the text.
-fn sample(number: u64, text: &str) -> Sample {
-    let hash = blake3::hash(text.as_bytes()).to_hex();
+/// A line of the file as a journaled answer; its key is the line's number and a hash of question and
+/// text.
+fn sample(number: u64, question: &str, text: &str) -> Sample {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(question.len() as u64).to_le_bytes());
+    hasher.update(question.as_bytes());
+    hasher.update(text.as_bytes());
+    let hash = hasher.finalize().to_hex();
     Sample {
         key: SampleKey {
             iteration: 0,
@@ -200,9 +212,11 @@ fn problem(id: &ProblemId, question: &str, gold: Option<String>) -> Problem {
 /// The line with the scores of the judge that counts, and every judge's opinion.
 fn line(mut record: Record, candidate: &Candidate, order: &[String]) -> Value {
     let scores = candidate.scores.as_ref();
-    let counting = order
-        .iter()
-        .find(|judge| candidate.opinions.get(*judge).is_some_and(Result::is_ok));
+    let counts = |judge: &&String| {
+        let opinion = candidate.opinions.get(*judge);
+        scores.is_some() && opinion.and_then(|o| o.as_ref().ok()) == scores
+    };
+    let counting = order.iter().find(counts);
     let opinions: serde_json::Map<String, Value> = candidate
         .opinions
         .iter()
@@ -248,7 +262,15 @@ impl Sums {
                 }
                 Err(reason) => {
                     counts.unscored += 1;
-                    *counts.reasons.entry(reason.clone()).or_default() += 1;
+                    // Reasons quote what judges wrote; a few different ones tell enough.
+                    let known =
+                        counts.reasons.len() < REASONS || counts.reasons.contains_key(reason);
+                    let reason = if known {
+                        reason.as_str()
+                    } else {
+                        "other reasons"
+                    };
+                    *counts.reasons.entry(reason.to_owned()).or_default() += 1;
                 }
             }
         }

@@ -1,18 +1,21 @@
 //! Judges, asked through the journal: opinions that are there are not paid again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autodidact_core::{ProblemId, Usd};
+use autodidact_core::{JudgeKind, ProblemId, Usd};
 use autodidact_judges::{Case, ConstantGuard, Judge, Opinion, Unscored};
-use autodidact_providers::Purse;
+use autodidact_providers::{ProviderError, Purse};
 use autodidact_store::{Entry, RunStore, Scored};
 use futures::future::join_all;
 
 use crate::StarError;
-use crate::ensemble::candidate::Candidate;
+use crate::ensemble::candidate::{Candidate, let_one_judge_count};
 use crate::ensemble::combined::Failed;
 use crate::ensemble::writer::Writer;
+
+/// Replies without a score after which a judge that has never given one is not asked any more.
+const PROSE: u32 = 4;
 
 /// The judges of a command.
 pub(crate) struct Judging {
@@ -31,6 +34,10 @@ struct Seen {
     /// What opinions cost, by problem, until the problem is done.
     costs: BTreeMap<ProblemId, Option<Usd>>,
     out: BTreeMap<String, Failed>,
+    /// Replies of each judge that were prose, until it gives a score.
+    prose: BTreeMap<String, u32>,
+    /// Judges that have given a score.
+    scoring: BTreeSet<String>,
 }
 
 impl Judging {
@@ -78,17 +85,17 @@ impl Judging {
         let mut opinions = known.clone();
         let mut failures = Vec::new();
         for outcome in join_all(asked).await {
-            match outcome? {
-                Ok(new) => opinions.extend(new),
-                Err(failed) => failures.push(failed),
-            }
+            let (new, failed) = outcome?;
+            opinions.extend(new);
+            failures.extend(failed);
         }
         self.count_costs(candidates, &opinions);
-        for candidate in candidates {
+        for candidate in &mut *candidates {
             let key = candidate.key.clone();
             let own = opinions.iter().filter(|o| o.key == key).cloned();
-            candidate.judged(own, &self.names);
+            candidate.judged(own);
         }
+        let_one_judge_count(candidates, &self.names);
         Ok(failures)
     }
 
@@ -111,51 +118,89 @@ impl Judging {
         Ok(known)
     }
 
-    /// Asks one judge about the candidates it has no opinion of yet.
+    /// Asks one judge about the candidates it has no opinion of yet. A judge that could not be asked
+    /// about one of them has failed, and is asked about that one again in the next attempt.
     async fn ask(
         &self,
         judge: &dyn Judge,
         question: &str,
         candidates: &[Candidate],
         known: &[Scored],
-    ) -> Result<Result<Vec<Scored>, Failed>, StarError> {
-        let has = |c: &&Candidate| {
-            !known
-                .iter()
-                .any(|o| o.judge == judge.name() && o.key == c.key)
-        };
-        let new: Vec<&Candidate> = candidates.iter().filter(has).collect();
+    ) -> Result<(Vec<Scored>, Option<Failed>), StarError> {
+        let name = judge.name();
+        let has = |c: &&Candidate| !known.iter().any(|o| o.judge == name && o.key == c.key);
+        let mut new: Vec<&Candidate> = candidates.iter().filter(has).collect();
         if new.is_empty() {
-            return Ok(Ok(Vec::new()));
+            return Ok((Vec::new(), None));
         }
-        if let Some(failed) = self.lock().out.get(judge.name()) {
-            return Ok(Err(failed.clone()));
+        let compares = judge.spec().kind() == JudgeKind::Pairwise;
+        if compares {
+            // What it says depends on all answers it compares.
+            new = candidates.iter().collect();
+        }
+        if let Some(failed) = self.lock().out.get(name) {
+            return Ok((Vec::new(), Some(failed.clone())));
         }
         let case = Case::new(question, new.iter().map(|c| c.text.clone()).collect());
         let mut opinions = match judge.judge(&case, &*self.purse).await {
             Ok(opinions) => opinions,
-            Err(error) => {
-                let failed = Failed::new(judge.name(), &error);
-                if error.class.is_fatal() {
-                    let mut seen = self.lock();
-                    seen.out.insert(judge.name().to_owned(), failed.clone());
-                }
-                return Ok(Err(failed));
-            }
+            Err(error) => return Ok((Vec::new(), Some(self.failed(name, &error)))),
         };
-        self.lock()
-            .guards
-            .entry(judge.name().to_owned())
-            .or_insert_with(|| ConstantGuard::for_kind(judge.spec().kind()))
-            .check(&case, &mut opinions);
+        let unavailable = opinions.iter().find_map(|opinion| match &opinion.scores {
+            Err(Unscored::Unavailable(error)) => Some(error.clone()),
+            _ => None,
+        });
+        let failed = unavailable.map(|error| self.failed(name, &error));
+        if compares && failed.is_some() {
+            return Ok((Vec::new(), failed));
+        }
+        self.guard(judge, &case, &mut opinions);
         let scored: Vec<Scored> = new
             .iter()
             .zip(opinions)
-            .filter_map(|(candidate, opinion)| Self::scored(judge.name(), candidate, opinion))
+            .filter_map(|(candidate, opinion)| Self::scored(name, candidate, opinion))
             .collect();
         let entries = scored.iter().cloned().map(Entry::Score).collect();
         self.writer.record(entries).await?;
-        Ok(Ok(scored))
+        Ok((scored, failed))
+    }
+
+    /// Notes a failure; one that every later request would repeat takes the judge out.
+    fn failed(&self, judge: &str, error: &ProviderError) -> Failed {
+        let failed = Failed::new(judge, error);
+        if error.class.is_fatal() {
+            self.lock().out.insert(judge.to_owned(), failed.clone());
+        }
+        failed
+    }
+
+    /// Refuses scores of a judge that gives everything the same, and takes out one that is no reward
+    /// model at all: each of its replies is paid for.
+    fn guard(&self, judge: &dyn Judge, case: &Case, opinions: &mut [Opinion]) {
+        let name = judge.name();
+        let mut seen = self.lock();
+        seen.guards
+            .entry(name.to_owned())
+            .or_insert_with(|| ConstantGuard::for_kind(judge.spec().kind()))
+            .check(case, opinions);
+        for opinion in &*opinions {
+            let Err(reason @ Unscored::NotAReward(_)) = &opinion.scores else {
+                if opinion.scores.is_ok() {
+                    seen.scoring.insert(name.to_owned());
+                }
+                continue;
+            };
+            let prose = seen.prose.entry(name.to_owned()).or_default();
+            *prose += 1;
+            if *prose >= PROSE && !seen.scoring.contains(name) {
+                let failed = Failed {
+                    name: name.to_owned(),
+                    error: reason.to_string(),
+                    over_budget: false,
+                };
+                seen.out.insert(name.to_owned(), failed);
+            }
+        }
     }
 
     /// An opinion to write down; none if the judge could not be asked, so that it is asked again.

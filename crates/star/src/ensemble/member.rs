@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use autodidact_core::{
-    Completion, FinishReason, Mode, ProblemId, Prompt, Sample, SampleKey, SamplerId, Usd,
+    Completion, FinishReason, Interface, Mode, ProblemId, Prompt, Sample, SampleKey, SamplerId, Usd,
 };
 use autodidact_providers::{
     Answered, ChatModel, ChatRequest, ErrorClass, Finish, ProviderError, Purse, Reply,
@@ -132,6 +132,11 @@ impl Member {
     ) -> Result<(Vec<u32>, Vec<(Sample, Provenance)>), Trouble> {
         let request = self.chat_request(asking, indices);
         match self.model.ask(&request, &*self.purse).await {
+            Ok(answered) if answered.replies.iter().all(|r| is_cut(&r.finish)) => {
+                let text = "the answer ended before its end mark";
+                let error = ProviderError::new(self.name(), ErrorClass::Network, text);
+                Err(Trouble::Provider(error))
+            }
             Ok(answered) => self.journal(asking, indices, answered).await,
             Err(error) if is_final(error.class) => {
                 self.give_up(asking, indices, &error).await?;
@@ -146,18 +151,27 @@ impl Member {
         let keys = indices.iter().map(|index| asking.key(*index));
         let seeds: Vec<u64> = keys.map(|key| key.seed(asking.seed)).collect();
         let first = seeds.first().copied().unwrap_or_default();
-        ChatRequest {
+        let prompt = match spec.interface {
+            Interface::Chat => asking.prompt.clone(),
+            Interface::Completions => as_text(&asking.prompt),
+        };
+        let mut stop = asking.stop.clone();
+        if spec.interface == Interface::Completions {
+            // A base model goes on with the next question unless it is stopped.
+            stop.push(NEXT_QUESTION.to_owned());
+        }
+        let request = ChatRequest {
             temperature: spec.temperature.unwrap_or(asking.temperature),
-            stop: asking.stop.clone(),
+            stop,
             thinking_tokens: spec.thinking_tokens,
             logprobs: self.model.capabilities().logprobs,
-            idempotency_key: format!("autodidact-{first:016x}-{}", indices.len()),
             seeds,
-            ..ChatRequest::new(
-                asking.prompt.clone(),
-                first,
-                spec.max_tokens.unwrap_or(asking.max_tokens),
-            )
+            ..ChatRequest::new(prompt, first, spec.max_tokens.unwrap_or(asking.max_tokens))
+        };
+        let idempotency_key = idempotency_key(spec.model_name(), &request);
+        ChatRequest {
+            idempotency_key,
+            ..request
         }
     }
 
@@ -167,9 +181,12 @@ impl Member {
         indices: &[u32],
         answered: Answered,
     ) -> Result<(Vec<u32>, Vec<(Sample, Provenance)>), Trouble> {
+        // Parts of answers are asked for again.
+        let whole = indices.iter().zip(&answered.replies);
+        let whole = whole.filter(|(_, reply)| !is_cut(&reply.finish));
+        let done: Vec<u32> = whole.map(|(index, _)| *index).collect();
         let keys = indices.iter().map(|index| asking.key(*index));
         let entries = self.entries(keys, &answered);
-        let done = indices.iter().copied().take(entries.len()).collect();
         let samples = entries.iter().filter_map(|entry| match entry {
             Entry::Answer(sample, provenance) => Some((sample.clone(), provenance.clone())),
             _ => None,
@@ -202,8 +219,9 @@ impl Member {
                 }),
             }
         };
-        let replies = keys.zip(&answered.replies);
-        replies.enumerate().map(entry).collect()
+        let replies = keys.zip(&answered.replies).enumerate();
+        let whole = replies.filter(|(_, (_, reply))| !is_cut(&reply.finish));
+        whole.map(entry).collect()
     }
 
     /// Writes down that a question will never be answered, so that no later attempt repeats it.
@@ -243,7 +261,7 @@ impl Member {
     }
 }
 
-/// What other models of one journal recorded for a problem.
+/// What one model's journal has about a problem.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     /// Answers, by index.
@@ -274,6 +292,33 @@ pub(crate) async fn recorded(store: &RunStore, asking: &Asking) -> Result<Record
         answers: answers.map(|(s, p)| (s, p.unwrap_or_default())).collect(),
         indices,
     })
+}
+
+/// What a base model writes when it has answered and goes on by itself.
+const NEXT_QUESTION: &str = "\nQ:";
+
+/// A conversation as text to continue, in the style of the STaR paper.
+fn as_text(prompt: &Prompt) -> Prompt {
+    let Prompt::Chat(messages) = prompt else {
+        return prompt.clone();
+    };
+    let mut text = String::new();
+    for message in messages {
+        let mark = match message.role.as_str() {
+            "user" => "Q: ",
+            "assistant" => "A: ",
+            _ => "",
+        };
+        text += &format!("{mark}{}\n\n", message.content.trim());
+    }
+    Prompt::Text(text.trim_end().to_owned() + "\nA:")
+}
+
+/// The same for the same request to the same model, and for no other.
+fn idempotency_key(model: &str, request: &ChatRequest) -> String {
+    let what = format!("{model}\n{request:?}");
+    let hash = blake3::hash(what.as_bytes()).to_hex();
+    format!("autodidact-{}", &hash[..32])
 }
 
 /// Each reply's part of a request's cost: equal parts, the first takes what is left over.
@@ -316,6 +361,11 @@ pub(crate) fn outcome_of(class: ErrorClass) -> &'static str {
         ErrorClass::ContextTooLong => "too-long",
         _ => "other",
     }
+}
+
+/// A part of an answer, which nobody may take for one.
+fn is_cut(finish: &Finish) -> bool {
+    matches!(finish, Finish::Incomplete(_))
 }
 
 /// The three ways to end that come with an answer.

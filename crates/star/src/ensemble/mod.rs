@@ -32,7 +32,7 @@ pub(crate) use asking::question_text;
 pub use candidate::Candidate;
 pub use combined::{Combined, Failed, ShownCandidate, Winner};
 pub use data_set::{Attempt, DataSet, DataSetProgress};
-pub use declared::check_declarations;
+pub use declared::{check_choosing, check_declarations};
 pub use estimate::{Estimate, Estimator};
 pub use judge_file::{JudgeCounts, JudgedFile, ScoredAnswers, judge_file};
 pub(crate) use judging::Judging;

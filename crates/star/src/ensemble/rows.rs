@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::StarError;
 use crate::ensemble::answer::Ensemble;
 use crate::ensemble::asking::{candidate, question_text};
-use crate::ensemble::candidate::Candidate;
+use crate::ensemble::candidate::{Candidate, let_one_judge_count};
 use crate::ensemble::data_set::{DataSet, Outcome, read};
 use crate::ensemble::tally::{Counted, ModelSummary, Tally};
 
@@ -183,9 +183,12 @@ impl Ensemble {
                 let opinions = scores.remove(&sample.key).unwrap_or_default();
                 let provenance = provenance.unwrap_or_default();
                 let mut one = candidate(&member, sample, provenance, problem, data.verify);
-                one.judged(opinions, self.judging.names());
+                one.judged(opinions);
                 found.entry(problem.id.clone()).or_default().0.push(one);
             }
+        }
+        for (candidates, _) in found.values_mut() {
+            let_one_judge_count(candidates, self.judging.names());
         }
         for (id, json) in self.store.outcomes(&ids).await? {
             let outcome = serde_json::from_str(&json)
