@@ -110,12 +110,15 @@ impl RemoteModel {
                     return Ok(self.settle(&call, paid, most, purse).await);
                 }
                 // What cannot be read may have been charged: its reservation stays open.
-                Err(error) if reading < READINGS && self.is_worth_another(&error) => {
+                Err(mut error) if reading < READINGS && self.is_worth_another(&error) => {
+                    error.message = self.endpoint.without_key(&error.message);
                     tracing::warn!(model = self.spec.name, %error, "no answer under status 200; asking once more");
                     tokio::time::sleep(pause(&error)).await;
                     reading += 1;
                 }
                 Err(mut error) => {
+                    // What a body says may repeat the key it was asked with.
+                    error.message = self.endpoint.without_key(&error.message);
                     error.attempts = error.attempts.max(reading);
                     return Err(error);
                 }

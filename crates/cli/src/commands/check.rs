@@ -103,7 +103,7 @@ fn estimates(
         let model = judge.as_model();
         let read = prices.read_on(&model).map(str::to_owned);
         let price = prices.price(&model);
-        let mut estimator = Estimator::new(&model, rationales * judge.repeats, 1, price, read);
+        let mut estimator = Estimator::for_judge(judge, rationales, price, read);
         for problem in task.train.iter().take(asked) {
             // A judge reads the question and an answer, which is as long as one may be.
             let answer = "x".repeat(4 * spec.sample.max_tokens as usize);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autodidact_core::{EnsembleSpec, ModelSpec, Prompt};
+use autodidact_core::{EnsembleSpec, ModelSpec, Prompt, Strategy};
 use autodidact_star::{
     Attempt, DataSet, DataSetProgress, Ensemble, Estimate, Estimator, JournaledPurse, Lines,
     Member, Writer, check_choosing, check_declarations, ensemble_prompt, read_batch_file,
@@ -136,12 +136,19 @@ async fn estimates(
         let models = spec
             .models
             .iter()
-            .map(|m| of(m, m.samples, spec.max_tokens));
-        let answers: u32 = spec.models.iter().map(|m| m.samples).sum();
-        let judges = spec
-            .judges
-            .iter()
-            .map(|j| of(&j.as_model(), answers * j.repeats, 1));
+            .map(|m| of(m, m.samples * times(&spec, m), spec.max_tokens));
+        // Fusing adds the layers' answers.
+        let layers = match spec.strategy {
+            Strategy::Fuse => spec.fuse.layers,
+            _ => 0,
+        };
+        let each = spec.models.iter().map(|m| m.samples).sum::<u32>();
+        let answers = each * layers.max(1) + u32::from(layers > 0);
+        let judges = spec.judges.iter().map(|judge| {
+            let model = judge.as_model();
+            let read = prices.read_on(&model).map(str::to_owned);
+            Estimator::for_judge(judge, answers, prices.price(&model), read)
+        });
         let mut models: Vec<Estimator> = models.collect();
         let mut judges: Vec<Estimator> = judges.collect();
         let mut left = data.limit.unwrap_or(u64::MAX);
@@ -165,6 +172,17 @@ async fn estimates(
     Ok(counted
         .await
         .map_err(|_| autodidact_star::StarError::Worker)??)
+}
+
+/// How often a model is asked about a problem: once, and again in each layer of fusing.
+fn times(spec: &EnsembleSpec, model: &ModelSpec) -> u32 {
+    if spec.strategy != Strategy::Fuse {
+        return 1;
+    }
+    let named = spec.fuse.aggregator.as_deref();
+    let first = spec.models.first().map(|m| m.name.as_str());
+    let aggregates = named.or(first) == Some(model.name.as_str());
+    spec.fuse.layers + u32::from(aggregates)
 }
 
 fn data_set(arguments: &SampleArguments) -> DataSet {

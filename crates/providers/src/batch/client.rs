@@ -128,7 +128,14 @@ impl<'a> BatchClient<'a> {
             Interface::Anthropic => anthropic::results(self, id, &mut entries).await?,
             Interface::Gemini => gemini::results(&shown, &mut entries)?,
         }
-        Ok(entries.finish())
+        let endpoint = self.model.endpoint();
+        let mut results = entries.finish();
+        for (_, outcome) in &mut results {
+            if let Err(error) = outcome {
+                error.message = endpoint.without_key(&error.message);
+            }
+        }
+        Ok(results)
     }
 
     /// Asks for the end of a batch; what is answered already may still be charged.

@@ -99,6 +99,11 @@ impl Endpoint {
         })
     }
 
+    /// A provider's words without this endpoint's key, if they repeat it.
+    pub(crate) fn without_key(&self, text: &str) -> String {
+        crate::redact::redacted(text, self.key.as_ref())
+    }
+
     /// Counts requests and tokens in windows of another length than 60 seconds: for providers that
     /// count by the second, and for tests.
     #[must_use]

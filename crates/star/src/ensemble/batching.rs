@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use autodidact_core::{ProblemId, Prompt, SampleKey, Usd};
 use autodidact_providers::{
-    Answered, BatchClient, BatchId, BatchState, Billed, ChatRequest, ProviderError, Ticket,
+    Answered, BatchClient, BatchId, BatchState, Billed, ChatRequest, ErrorClass, ProviderError,
+    Ticket,
 };
 use autodidact_store::{BatchJob, Entry, RunStore, Unanswered};
 
@@ -131,11 +132,12 @@ impl Member {
             };
             let total = match self.outcome(client, &id, &job, askings, stop).await {
                 Ok(total) => total,
-                Err(Trouble::Provider(error)) if !error.class.is_retried() => {
+                Err(Trouble::Provider(error)) if is_over(error.class) => {
                     // The provider refused the whole batch, or knows it no longer: it will never
                     // have results, and must not stand in the way of the next attempt.
                     store.batch_done(job.id).await.map_err(star)?;
-                    if let Some(ticket) = job.ticket.filter(|_| error.billed == Billed::No) {
+                    let refused = error.class == ErrorClass::BadRequest;
+                    if let Some(ticket) = job.ticket.filter(|_| refused) {
                         self.purse.release(Ticket(ticket)).await;
                     }
                     return Err(Trouble::Provider(error));
@@ -244,6 +246,11 @@ impl Member {
         self.writer.record(entries).await.map_err(Trouble::Star)?;
         Ok(total)
     }
+}
+
+/// Errors after which a job will never have results. A wrong key or an outage says nothing about it.
+fn is_over(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::BadRequest | ErrorClass::NotFound)
 }
 
 /// The key of a request by its custom id.

@@ -1,12 +1,16 @@
 //! What asking will take, before anything is asked.
 
-use autodidact_core::{ModelSpec, Price, Prompt, Usd};
+use autodidact_core::{JudgeKind, JudgeSpec, ModelSpec, Price, Prompt, Usd};
 use serde::Serialize;
 
 /// English prose has about four bytes a token with the tokenizers of today's models.
 const BYTES_PER_TOKEN: u64 = 4;
 /// Hardly any text has fewer; figures and rare scripts come near.
 const FEWEST_BYTES: u64 = 2;
+/// Tokens of a chat model's opinion at most.
+const CHAT_JUDGE_TOKENS: u32 = 2048;
+/// Tokens of a reward model's reply at most.
+const REWARD_TOKENS: u32 = 64;
 /// What a chat template adds to a prompt, about.
 const TEMPLATE: u64 = 16;
 
@@ -60,6 +64,26 @@ impl Estimator {
                 price_read,
             },
         }
+    }
+
+    /// What one judge will be asked about each question with so many answers.
+    pub fn for_judge(
+        judge: &JudgeSpec,
+        answers: u32,
+        price: Option<Price>,
+        price_read: Option<String>,
+    ) -> Self {
+        // A chat model may be asked a second time if its reply cannot be read; pairs meet in both
+        // orders.
+        let (requests, max_tokens) = match judge.kind() {
+            JudgeKind::Rubric => (answers * judge.repeats * 2, CHAT_JUDGE_TOKENS),
+            JudgeKind::Pairwise => {
+                let pairs = answers * answers.saturating_sub(1) / 2;
+                (pairs * judge.repeats * 4, CHAT_JUDGE_TOKENS)
+            }
+            _ => (answers, REWARD_TOKENS),
+        };
+        Self::new(&judge.as_model(), requests, max_tokens, price, price_read)
     }
 
     /// Counts one prompt.
