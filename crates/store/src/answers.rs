@@ -90,7 +90,7 @@ impl RunStore {
             .collect())
     }
 
-    /// The combined answers of some problems, as JSON.
+    /// The combined answers of some problems, as JSON, in no order.
     ///
     /// # Errors
     /// Those of the database.
@@ -98,46 +98,19 @@ impl RunStore {
         &self,
         problems: &[&ProblemId],
     ) -> Result<Vec<(ProblemId, String)>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT problem, result FROM outcome \
-             WHERE problem IN (SELECT value FROM json_each(?)) ORDER BY problem",
+        // One row for all of them: each row is a message from SQLite's thread.
+        let rows: String = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(problem, result)) FROM outcome \
+             WHERE problem IN (SELECT value FROM json_each(?))",
         )
         .bind(json_list(problems))
-        .fetch_all(&self.pool)
+        .fetch_one(&self.pool)
         .await
         .map_err(self.failed("reading combined answers"))?;
-        let outcomes = rows.into_iter();
+        let outcomes: Vec<(String, String)> =
+            serde_json::from_str(&rows).map_err(|error| self.damaged(error.to_string()))?;
+        let outcomes = outcomes.into_iter();
         Ok(outcomes.map(|(id, json)| (ProblemId(id), json)).collect())
-    }
-
-    /// Says how winners are chosen from now on, as text. If that differs from before, the combined
-    /// answers are forgotten, so that they are chosen again, from answers that are there. Returns true
-    /// if some were.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn choose_by(&self, how: &str) -> Result<bool, StoreError> {
-        let doing = "recording how winners are chosen";
-        let before: Option<String> = self.stage(0, "choosing").await?;
-        if before.as_deref() == Some(how) {
-            return Ok(false);
-        }
-        let json = serde_json::Value::from(how).to_string();
-        let mut transaction = self.begin(doing).await?;
-        let forgotten = sqlx::query("DELETE FROM outcome")
-            .execute(&mut *transaction)
-            .await
-            .map_err(self.failed(doing))?;
-        sqlx::query(
-            "INSERT INTO stage (iteration, stage, result) VALUES (0, 'choosing', ?) \
-             ON CONFLICT (iteration, stage) DO UPDATE SET result = excluded.result",
-        )
-        .bind(json)
-        .execute(&mut *transaction)
-        .await
-        .map_err(self.failed(doing))?;
-        transaction.commit().await.map_err(self.failed(doing))?;
-        Ok(forgotten.rows_affected() > 0)
     }
 
     /// How many problems have a combined answer.

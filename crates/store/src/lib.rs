@@ -14,6 +14,7 @@
 mod answers;
 mod atomic_write;
 mod batch_jobs;
+mod choosing;
 mod counts;
 mod database;
 mod entries;

@@ -74,6 +74,8 @@ async fn write(store: Weak<RunStore>, mut receiver: mpsc::UnboundedReceiver<Grou
         if broken.is_none() && !entries.is_empty() {
             broken = store.record_entries(&entries).await.err().map(Arc::new);
         }
+        // Whoever is told may drop the store next, and means to close it with that.
+        drop(store);
         for done in groups.drain(..).filter_map(|group| group.done) {
             let outcome = broken.clone().map_or(Ok(()), Err);
             // Whoever asked may have given up.
