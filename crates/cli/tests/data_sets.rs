@@ -187,7 +187,7 @@ fn another_data_set_under_the_same_name_is_refused() {
     let rig = pair(pair_fleet(), 5);
     rig.run(&SAMPLE).text(0);
     let asked = rig.server.count();
-    rig.write("data.jsonl", &sums(5).replace("+", "-"));
+    rig.write("data.jsonl", &sums(5).replace('+', "-"));
     let refused = rig.run(&SAMPLE);
     assert_eq!(refused.code, 2, "{}", refused.err);
     for word in ["another data set", "--name", "--new"] {
@@ -221,18 +221,23 @@ fn a_model_declared_otherwise_is_refused_and_other_places_are_not() {
             refused.err
         );
     }
-    // Price and pace may change, and models may come.
-    let more = format!(
-        "{}\n[[models]]\nname = \"third\"\nprovider = \"openai-compatible\"\nmodel = \"mock-third\"\nbase_url = \"URL/v1\"\n",
-        PAIR.replace("concurrency = 4", "concurrency = 2")
-    );
-    rig.write("e.toml", &more);
+    // Price and pace may change.
+    let paced = PAIR.replace("concurrency = 4", "concurrency = 2");
+    rig.write("e.toml", &paced);
     rig.run(&SAMPLE).text(0);
     assert_eq!(
         rig.server.count(),
-        asked,
-        "done problems are not asked again"
+        asked + 5 + 5,
+        "answers that are there are not asked for again"
     );
+    // A model may come; it alone is asked, and the judge about its answers.
+    let third = "[[models]]\nname = \"third\"\nprovider = \"openai-compatible\"\nmodel = \"mock-third\"\nbase_url = \"URL/v1\"\n";
+    rig.write("e.toml", &format!("{paced}{third}"));
+    rig.run(&SAMPLE).text(0);
+    assert_eq!(rig.server.count(), asked + 2 * 5);
+    assert_eq!(rows(&rig).len(), 3 * 5);
+    let chosen = rows(&rig).iter().filter(|row| row.chosen).count();
+    assert_eq!(chosen, 5, "one of the three answers to each problem");
 }
 
 #[test]

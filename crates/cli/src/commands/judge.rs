@@ -73,7 +73,7 @@ pub(crate) async fn execute(
         printer.failed(failed);
     }
     printer.judged(&judged, &out)?;
-    if judged.failures.is_empty() && judged.unscored == judged.lines {
+    if judged.unscored == judged.lines {
         return Err(Failure::NoWinner(format!(
             "no judge is left: none of {} answers could be scored; see the reasons above",
             judged.lines

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod fleet;
+pub(crate) mod school;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
