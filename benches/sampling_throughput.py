@@ -96,14 +96,14 @@ def peer(python, script, url, here, concurrency, more, samples):
     return said
 
 
-def report(name, runs, samples):
-    """A row of the table; samples per processor second."""
+def report(name, runs, samples, mine=None):
+    """A row of the table; samples per processor second. `mine` is what we did of them."""
     cpu = statistics.median(run["cpu"] for run in runs)
     seconds = statistics.median(run["seconds"] for run in runs)
     least, most = (f(run["cpu"] for run in runs) / samples * 1e6 for f in (min, max))
     print(
         f"| {name} | {samples / seconds:,.0f} | {cpu / samples * 1e6:,.0f} ({least:,.0f} to {most:,.0f})"
-        f" | {samples / cpu:,.0f} |"
+        f" | {samples / cpu:,.0f} | {f'{mine * cpu / samples:.1f}' if mine else ''} |"
     )
     return samples / cpu
 
@@ -148,12 +148,12 @@ def compare(given, here, url):
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 failed.append((label, str(error)))
                 ready.remove(entry)
-    print("| client | requests/s | µs of processor a sample (least to most) | samples a processor second |")
-    print("|---|---|---|---|")
+    print("| client | requests/s | µs of processor a sample (least to most) | samples a processor second | we do times as many |")
+    print("|---|---|---|---|---|")
     mine = report("`autodidact sample`, journal included", own, given.samples)
-    peers = [report(label, runs, given.samples) for label, _, _, _, runs in ready]
+    peers = [report(label, runs, given.samples, mine) for label, _, _, _, runs in ready]
     for name, reason in failed:
-        print(f"| {name} | not measured: {reason} | | |")
+        print(f"| {name} | not measured: {reason} | | | |")
     if peers:
         print(f"\n{mine / max(peers):.1f} times the best peer in samples a processor second")
 
