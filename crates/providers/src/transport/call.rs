@@ -67,6 +67,10 @@ impl Call<'_> {
                 self.purse.release(ticket).await;
             }
             error.attempts = attempt;
+            if error.class == ErrorClass::Money {
+                // The first such answer stands for all that would follow.
+                let _ = self.endpoint.out_of_money.set(error.clone());
+            }
             self.note(&error, server);
             let unsure = self.once && error.billed == Billed::Unknown;
             if !retry || unsure || attempt >= self.endpoint.attempts {
@@ -89,6 +93,10 @@ impl Call<'_> {
             gate.opened(self.tokens, &mut failing_since)
                 .await
                 .map_err(|closed| self.closed(closed))?;
+            if let Some(spent) = self.endpoint.out_of_money.get() {
+                // Requests that were waiting would only be refused one by one.
+                return Err(spent.clone());
+            }
             let ticket = self
                 .purse
                 .reserve(self.attempt.model, self.most)

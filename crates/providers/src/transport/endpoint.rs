@@ -1,5 +1,6 @@
 //! A model's servers, and everything needed to ask them politely.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use autodidact_core::{Limits, Usd};
@@ -47,6 +48,8 @@ pub struct Endpoint {
     pub(super) servers: Vec<Server>,
     pub(super) permits: Semaphore,
     pub(super) gate: Gate,
+    /// The answer that said that credit or quota is used up.
+    pub(super) out_of_money: OnceLock<ProviderError>,
     pub(super) attempts: u32,
     pub(super) counters: Counters,
 }
@@ -93,6 +96,7 @@ impl Endpoint {
             times,
             permits: Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)),
             gate: Gate::new(servers.len(), pace(limits, MINUTE), times.longest_wait),
+            out_of_money: OnceLock::new(),
             servers,
             attempts: limits.attempts.max(1),
             counters: Counters::default(),
