@@ -112,7 +112,8 @@ fn an_interrupt_lets_what_is_under_way_arrive() {
         let asked_at = Instant::now();
         // At the very end there is nothing to interrupt any more.
         if rig.server.count() >= wanted {
-            let signal = format!("kill -INT {}", child.id());
+            let name = if interrupts % 2 == 0 { "INT" } else { "TERM" };
+            let signal = format!("kill -{name} {}", child.id());
             Command::new("sh").args(["-c", &signal]).status().unwrap();
         }
         let status = child.wait().unwrap();
@@ -139,4 +140,20 @@ fn an_interrupt_lets_what_is_under_way_arrive() {
     );
     assert!(interrupts >= 2, "the test interrupts nothing");
     assert_eq!(rig.ledger().answers, CALLS, "nothing is paid twice");
+}
+
+/// Problems are looked up in the journal a few hundred at a time while others are being answered, and
+/// both need the journal's one connection.
+#[test]
+fn a_killed_command_over_many_lookups_goes_on() {
+    const MANY: u32 = 700;
+    let rig = pair(pair_fleet(), MANY);
+    let mut child = rig.spawn(&SAMPLE);
+    rig.wait_until("some were asked", |rig| rig.server.count() > 600);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let there = journaled(&rig);
+    assert!(there < 4 * u64::from(MANY), "it was killed before its end");
+    rig.run(&SAMPLE).text(0);
+    assert_eq!(rows(&rig).len(), 2 * MANY as usize);
 }
