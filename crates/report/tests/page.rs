@@ -147,3 +147,18 @@ fn the_page_needs_nothing_from_outside() {
         assert!(!page.contains(word), "{word}");
     }
 }
+
+#[test]
+fn teachers_stand_in_the_tables_with_yield_cost_and_terms() {
+    let page = render(&common::sample(2));
+    for cell in [
+        "claude in loop 1",
+        "claude in loop 2",
+        "$1.25",
+        "$0.0063",
+        "2 refused",
+        "restricted",
+    ] {
+        assert!(page.contains(cell), "{cell}");
+    }
+}

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use autodidact_core::{
     Answer, BaselineAccuracy, BaselineMeasurement, BestIteration, Choice, EvaluationResult,
     IterationResult, Problem, ProblemId, RunState, RunStatus, Split, StageSeconds, TrainCounts,
+    Usd,
 };
 use autodidact_star::{
-    BeforeAndAfter, IterationDetail, LossCurve, ReportData, ShownAnswer, accuracy, wilson,
+    BeforeAndAfter, IterationDetail, LossCurve, ModelSummary, ReportData, ShownAnswer, accuracy,
+    wilson,
 };
 
 /// Held-out problems.
@@ -99,6 +101,22 @@ fn iteration(n: u32) -> IterationResult {
     }
 }
 
+/// A teacher's part in a loop.
+fn teacher(n: u32) -> ModelSummary {
+    ModelSummary {
+        model: "claude".to_owned(),
+        answers: 300,
+        right: Some(240),
+        solved: Some(240),
+        unique: Some(u64::from(40 / n)),
+        kept: 200,
+        unanswered: BTreeMap::from([("refused".to_owned(), 2)]),
+        cost_usd: Some(Usd::from_nano(1_250_000_000)),
+        cost_per_kept_usd: Some(Usd::from_nano(6_250_000)),
+        terms: "restricted".to_owned(),
+    }
+}
+
 fn detail(n: u32) -> IterationDetail {
     let train = iteration(n).train;
     let losses = curve("", n).losses;
@@ -118,6 +136,8 @@ fn detail(n: u32) -> IterationDetail {
             ("wrong-step".to_owned(), 60 / n),
         ]),
         final_loss: losses.last().map_or(0.0, |l| f64::from(*l)),
+        models: vec![teacher(n)],
+        judges: Vec::new(),
     }
 }
 
