@@ -22,7 +22,7 @@ pub(crate) fn directory(
 
 /// An ensemble as its journal keeps it.
 pub(crate) fn text(spec: &EnsembleSpec) -> Result<String, Failure> {
-    toml::to_string_pretty(spec)
+    toml::to_string_pretty(&spec.without_key_commands())
         .map_err(|e| Failure::Usage(format!("the ensemble cannot be written down: {e}")))
 }
 

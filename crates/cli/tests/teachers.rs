@@ -226,7 +226,7 @@ fn without_money_the_run_stops_at_once_and_goes_on_later() {
         assert!(stopped.err.contains("no credit"), "{}", stopped.err);
         let refused = school.requests.load(Ordering::SeqCst) - before - broke_at;
         println!("without money after {broke_at} calls: {refused} refused");
-        // Those under way at that moment and no more: eight problems, three answers to each.
+        // Those under way at that moment and no more; whoever waits in line is not sent.
         assert!((1..=4).contains(&refused), "{refused} calls without money");
     }
     school.broke_at.store(usize::MAX, Ordering::SeqCst);

@@ -141,6 +141,15 @@ impl EnsembleSpec {
         Ok(spec)
     }
 
+    /// The same without the commands that print keys: some hold the key itself, and what is written
+    /// down must not.
+    #[must_use]
+    pub fn without_key_commands(&self) -> Self {
+        let mut spec = self.clone();
+        forget_key_commands(&mut spec.models, &mut spec.judges);
+        spec
+    }
+
     /// Refuses values that have the right type and make no sense.
     pub fn check(&self) -> Result<(), SpecError> {
         check_members(&self.models, "models", &self.judges)?;
@@ -182,6 +191,16 @@ fn rule((holds, key, problem): (bool, &str, &str)) -> Result<(), SpecError> {
         key: key.into(),
         problem: problem.into(),
     })
+}
+
+/// Takes the commands that print keys out of declarations.
+pub(crate) fn forget_key_commands(models: &mut [ModelSpec], judges: &mut [JudgeSpec]) {
+    for model in models {
+        model.key_command = None;
+    }
+    for judge in judges {
+        judge.key_command = None;
+    }
 }
 
 /// Checks the models and judges of a run or an ensemble.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ensemble_spec::forget_key_commands;
 use crate::{JudgeSpec, MinimumScores, ModelSpec, PromptFormat, SpecError, TeachSpec, Usd};
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
@@ -441,6 +442,15 @@ impl RunSpec {
         let spec: Self = toml::from_str(text).map_err(|e| SpecError::from_toml(&e))?;
         spec.check()?;
         Ok(spec)
+    }
+
+    /// The same without the commands that print keys: some hold the key itself, and what is written
+    /// down must not.
+    #[must_use]
+    pub fn without_key_commands(&self) -> Self {
+        let mut spec = self.clone();
+        forget_key_commands(&mut spec.teachers, &mut spec.judges);
+        spec
     }
 
     /// What decides about a run's results: the spec without the budget and without places, keys,

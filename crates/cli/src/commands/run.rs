@@ -29,7 +29,7 @@ pub(crate) async fn execute(
         .as_ref()
         .unwrap_or(&settings.runs)
         .join(&name);
-    let spec_text = toml::to_string_pretty(&open.spec)
+    let spec_text = toml::to_string_pretty(&open.spec.without_key_commands())
         .map_err(|e| Failure::Usage(format!("the spec cannot be written down: {e}")))?;
     validate(&open.spec, &task)?;
     // Before the run exists, so that a model that cannot be had leaves no run behind.

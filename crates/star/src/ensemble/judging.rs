@@ -1,6 +1,6 @@
 //! Judges, asked through the journal: opinions that are there are not paid again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use autodidact_core::{JudgeKind, ProblemId, Usd};
@@ -141,7 +141,14 @@ impl Judging {
         if let Some(failed) = self.lock().out.get(name) {
             return Ok((Vec::new(), Some(failed.clone())));
         }
-        let case = Case::new(question, new.iter().map(|c| c.text.clone()).collect());
+        // Equal texts have equal scores, and are paid once.
+        let mut texts: Vec<String> = Vec::new();
+        for candidate in &new {
+            if !texts.contains(&candidate.text) {
+                texts.push(candidate.text.clone());
+            }
+        }
+        let case = Case::new(question, texts);
         let mut opinions = match judge.judge(&case, &*self.purse).await {
             Ok(opinions) => opinions,
             Err(error) => return Ok((Vec::new(), Some(self.failed(name, &error)))),
@@ -154,12 +161,20 @@ impl Judging {
         if compares && failed.is_some() {
             return Ok((Vec::new(), failed));
         }
+        self.remember(judge, question, candidates, known);
         self.guard(judge, &case, &mut opinions);
-        let scored: Vec<Scored> = new
-            .iter()
-            .zip(opinions)
-            .filter_map(|(candidate, opinion)| Self::scored(name, candidate, opinion))
-            .collect();
+        let mut scored: Vec<Scored> = Vec::with_capacity(new.len());
+        let mut paid = HashSet::new();
+        for candidate in new {
+            let Some(place) = case.answers.iter().position(|text| *text == candidate.text) else {
+                continue;
+            };
+            let mut opinion = opinions[place].clone();
+            if !paid.insert(place) {
+                opinion.cost = Some(Usd::ZERO);
+            }
+            scored.extend(Self::scored(name, candidate, opinion));
+        }
         let entries = scored.iter().cloned().map(Entry::Score).collect();
         self.writer.record(entries).await?;
         Ok((scored, failed))
@@ -172,6 +187,30 @@ impl Judging {
             self.lock().out.insert(judge.to_owned(), failed.clone());
         }
         failed
+    }
+
+    /// Lets the guard against constant judges know what earlier attempts were told.
+    fn remember(
+        &self,
+        judge: &dyn Judge,
+        question: &str,
+        candidates: &[Candidate],
+        known: &[Scored],
+    ) {
+        let mut seen = self.lock();
+        let guard = seen
+            .guards
+            .entry(judge.name().to_owned())
+            .or_insert_with(|| ConstantGuard::for_kind(judge.spec().kind()));
+        for opinion in known.iter().filter(|o| o.judge == judge.name()) {
+            let text = candidates
+                .iter()
+                .find(|c| c.key == opinion.key)
+                .map(|c| &c.text);
+            if let (Some(text), Ok(scores)) = (text, &opinion.scores) {
+                guard.note(question, text, scores);
+            }
+        }
     }
 
     /// Refuses scores of a judge that gives everything the same, and takes out one that is no reward
