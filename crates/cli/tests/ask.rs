@@ -205,6 +205,33 @@ fn asking_again_asks_nobody() {
     );
 }
 
+/// All judges are asked at once; the first in the file that can score them counts.
+#[test]
+fn a_judge_that_fails_has_a_fallback() {
+    let rig = rig(fleet());
+    let judge = |name: &str, model: &str, url: &str| {
+        format!(
+            "[[judges]]\nname = \"{name}\"\nprovider = \"nvidia\"\nmodel = \"{model}\"\nbase_url = \"{url}\"\nprice = {{ input = 0, output = 0 }}\nlimits = {{ attempts = 1 }}\n"
+        )
+    };
+    let nobody = "http://127.0.0.1:9/v1";
+    let judges = [
+        judge("dead", "nvidia/nemotron-4-340b-reward", nobody),
+        judge("prose", "nvidia/nemotron-4-340b-instruct", "URL/v1"),
+        judge("works", "nvidia/nemotron-4-340b-reward", "URL/v1"),
+    ];
+    let models = ENSEMBLE.split("[[judges]]").next().unwrap();
+    rig.write("e.toml", &format!("{models}{}", judges.concat()));
+    let done = rig.run(&ask_json(&[]));
+    let combined = done.json(0);
+    assert_eq!(combined["winner"]["answer"], "391");
+    for answer in answers(&combined) {
+        assert!(answer["overall"].is_number(), "{answer}");
+        assert!(answer["unscored"]["prose"].is_string(), "{answer}");
+    }
+    assert!(done.err.contains("dead: "), "{}", done.err);
+}
+
 #[test]
 fn a_chat_model_is_no_reward_model() {
     let rig = rig(fleet());

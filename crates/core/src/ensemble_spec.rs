@@ -334,6 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_down_holds_no_command_that_prints_a_key() {
+        let text = TEXT.replace(
+            "name = \"claude\"",
+            "name = \"claude\"\nkey_command = \"printf sk-secret\"",
+        );
+        let text = text.replace(
+            "name = \"nemotron\"",
+            "name = \"nemotron\"\nkey_command = \"printf sk-secret\"",
+        );
+        let spec = EnsembleSpec::parse(&text).unwrap();
+        assert!(toml::to_string(&spec).unwrap().contains("sk-secret"));
+        let kept = toml::to_string(&spec.without_key_commands()).unwrap();
+        assert!(!kept.contains("sk-secret"), "{kept}");
+    }
+
+    #[test]
     fn nonsense_is_refused_by_its_key() {
         for (from, to, key) in [
             ("name = \"fleet\"", "name = \"claude\"", "`models.name"),

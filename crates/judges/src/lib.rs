@@ -2,9 +2,9 @@
 //!
 //! Every judge is behind [`Judge`] and makes the same [`autodidact_core::Scores`]. Judges with an
 //! interface of their own are a [`Form`] (what is sent, how it is read) of one [`RemoteJudge`]; rubric
-//! and pairwise ask any chat model. A [`Panel`] asks several judges at once. Nothing that is not a
-//! score ever becomes one: it stays an [`Unscored`] with its reason. Start reading at `judge.rs`,
-//! then `remote.rs`, then `panel.rs`.
+//! and pairwise ask any chat model. Nothing that is not a score ever becomes one: it stays an
+//! [`Unscored`] with its reason. Start reading at `judge.rs`, then `remote.rs`. Asking several judges
+//! at once, through the journal, is `star`'s.
 
 mod agreement;
 mod calibration;
@@ -15,7 +15,6 @@ mod judge;
 mod nemotron;
 mod open;
 mod pairwise;
-mod panel;
 mod predict;
 mod process;
 mod remote;
@@ -30,7 +29,6 @@ pub use constant::ConstantGuard;
 pub use judge::{Case, Judge, Opinion, Unscored};
 pub use open::open;
 pub use pairwise::{PairwiseJudge, parse_choice};
-pub use panel::{JudgeOpinions, NoneLeft, Panel, PanelOpinions};
 pub use process::steps;
 pub use remote::{Form, RemoteJudge};
 pub use rubric::{RubricJudge, parse_rubric};

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use autodidact_core::{JudgeKind, JudgeSpec, OneOrMany, Price, ProviderKind, Scores, Usd};
-use autodidact_judges::{Calibration, Case, Judge, Panel, Unscored, open};
+use autodidact_judges::{Calibration, Case, Judge, Unscored, open};
 use autodidact_providers::{ApiKey, Budget, ChatModel, ErrorClass, PriceTable, RemoteModel};
-use autodidact_testkit::{Act, Fleet, Server, refused_url};
-use serde_json::json;
+use autodidact_testkit::{Fleet, Server};
 
 /// Every interface, with a model name that makes the fleet speak it.
 const JUDGES: [(ProviderKind, JudgeKind, &str); 12] = [
@@ -224,59 +223,6 @@ async fn a_chat_model_asked_by_mistake_gives_no_scores() {
         assert!(matches!(reason, Unscored::NotAReward(_)), "{reason}");
         assert!(reason.to_string().contains("meta/llama-3.1-8b"));
     }
-}
-
-#[tokio::test]
-async fn a_panel_goes_on_without_the_judges_that_fail() {
-    let server = fleet().await;
-    let lying = Server::start(|_| {
-        let content = "helpfulness:NaN,correctness:4,coherence:4,complexity:4,verbosity:4";
-        Act::json(
-            200,
-            &json!({"choices": [{"message": {"content": content}}]}),
-        )
-    });
-    let lying = lying.await.unwrap();
-    let stub = Server::start(|_| {
-        Act::json(
-            200,
-            &json!({"choices": [{"message": {"content": "reward:1.0"}}]}),
-        )
-    });
-    let stub = stub.await.unwrap();
-    let judge = |name: &str, url: &str| {
-        let mut spec = nemotron(url);
-        spec.name = name.to_owned();
-        opened(&spec)
-    };
-    let panel = Panel::new(vec![
-        judge("dead", &refused_url().await),
-        judge("lying", &lying.url()),
-        judge("stub", &stub.url()),
-        judge("works", &server.url()),
-    ]);
-    let mut counted = Vec::new();
-    for a in 11..15 {
-        let (case, _) = sum(a, 30);
-        let found = panel.judge(&case, &purse()).await;
-        counted.push(found.counting().unwrap().judge.clone());
-    }
-    assert_eq!(counted, ["stub", "stub", "works", "works"]);
-
-    let none = Panel::new(vec![
-        judge("dead", &refused_url().await),
-        judge("lying", &lying.url()),
-    ]);
-    let reasons = none
-        .judge(&sum(12, 30).0, &purse())
-        .await
-        .check()
-        .unwrap_err();
-    let text = reasons.to_string();
-    assert!(
-        text.contains("dead: ") && text.contains("lying: helpfulness is NaN"),
-        "{text}"
-    );
 }
 
 #[tokio::test]

@@ -69,3 +69,60 @@ pub(crate) fn let_one_judge_count(candidates: &mut [Candidate], order: &[String]
             .and_then(|(_, judge)| candidate.scores_by(judge).cloned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use autodidact_core::{Mode, ProblemId, SamplerId};
+
+    use super::*;
+
+    fn candidate(index: u32, opinions: &[(&str, Option<f64>)]) -> Candidate {
+        let opinion = |(judge, overall): &(&str, Option<f64>)| {
+            let scores = overall.map(|overall| Scores::only_overall(overall).unwrap());
+            (
+                (*judge).to_owned(),
+                scores.ok_or_else(|| "prose".to_owned()),
+            )
+        };
+        Candidate {
+            key: SampleKey {
+                iteration: 0,
+                problem: ProblemId("p".into()),
+                sampler: SamplerId("m".into()),
+                mode: Mode::Rationale,
+                index,
+            },
+            model: "m".into(),
+            text: "t".into(),
+            finish: FinishReason::EndOfText,
+            tokens: 1,
+            answer: None,
+            right: None,
+            provenance: Provenance::default(),
+            scores: None,
+            opinions: opinions.iter().map(opinion).collect(),
+        }
+    }
+
+    fn counting(candidates: &mut [Candidate]) -> Vec<Option<f64>> {
+        let order = ["first".to_owned(), "second".to_owned()];
+        let_one_judge_count(candidates, &order);
+        candidates.iter().map(Candidate::overall).collect()
+    }
+
+    #[test]
+    fn scores_of_two_judges_never_meet() {
+        let mut both = [
+            candidate(0, &[("first", Some(1.0)), ("second", Some(90.0))]),
+            candidate(1, &[("first", Some(2.0)), ("second", Some(80.0))]),
+        ];
+        assert_eq!(counting(&mut both), [Some(1.0), Some(2.0)]);
+        let mut fallback = [
+            candidate(0, &[("first", None), ("second", Some(90.0))]),
+            candidate(1, &[("first", Some(2.0)), ("second", Some(80.0))]),
+        ];
+        assert_eq!(counting(&mut fallback), [Some(90.0), Some(80.0)]);
+        let mut none = [candidate(0, &[("first", None)]), candidate(1, &[])];
+        assert_eq!(counting(&mut none), [None, None]);
+    }
+}
