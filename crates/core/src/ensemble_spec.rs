@@ -108,7 +108,8 @@ pub struct EnsembleSpec {
     pub cascade: CascadeSpec,
     /// Who answers.
     pub models: Vec<ModelSpec>,
-    /// Who judges. All are asked at once; the first in this order that has an opinion counts.
+    /// Who judges. All are asked at once; for each question the first of those that scored the most
+    /// answers counts.
     pub judges: Vec<JudgeSpec>,
 }
 

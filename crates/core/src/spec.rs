@@ -66,7 +66,7 @@ pub struct RunSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teachers: Vec<ModelSpec>,
     /// Reward models that rank right rationales. All are asked at once; the first in this order
-    /// that has an opinion counts.
+    /// of those that scored the most rationales of a problem counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judges: Vec<JudgeSpec>,
     /// What teachers are asked and what is learned from them.
