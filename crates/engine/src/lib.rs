@@ -4,8 +4,8 @@
 //! Start reading at [`Model`] (an open file), then [`Sampler`] (rationales out) and [`Trainer`]
 //! (adapters out). Nothing here knows about problems or answers.
 
+mod architecture;
 mod chat;
-mod config;
 mod error;
 pub mod gguf;
 mod kernels;
@@ -16,8 +16,10 @@ mod sample;
 mod tokenizer;
 mod train;
 
+pub use architecture::{
+    Activation, Architecture, Linear, ModelConfig, NormKind, RopePairs, WindowPattern, Wiring,
+};
 pub use chat::ChatTemplate;
-pub use config::{Linear, ModelConfig};
 pub use error::EngineError;
 pub use kernels::instruction_set;
 pub use lora::{Adapter, AdapterLayout};

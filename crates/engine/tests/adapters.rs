@@ -74,7 +74,7 @@ fn delta(adapter: &Adapter, layer: usize, linear: Linear) -> Vec<f64> {
 fn merged(adapter: &Adapter) -> Model {
     let mut parts = Parts::tiny();
     for layer in 0..adapter.layout.layers() {
-        for linear in Linear::ALL {
+        for linear in adapter.layout.linears().iter().copied() {
             let name = format!("blk.{layer}.{}.weight", linear.gguf_name());
             let weight = &mut parts.tensor(&name).data;
             for (bytes, d) in weight

@@ -15,14 +15,19 @@ pub struct AdapterLayout {
     /// Numerator of the scale.
     pub alpha: f32,
     layers: usize,
-    shapes: [(usize, usize); 7],
+    linears: &'static [Linear],
+    shapes: [(usize, usize); Linear::COUNT],
     layer_length: usize,
 }
 
 impl AdapterLayout {
     /// The layout of an adapter on every linear layer of a model.
     pub fn new(config: &ModelConfig, rank: usize, alpha: f32) -> Self {
-        let shapes = Linear::ALL.map(|linear| config.shape(linear));
+        let linears = config.linears();
+        let mut shapes = [(0, 0); Linear::COUNT];
+        for linear in linears {
+            shapes[linear.index()] = config.shape(*linear);
+        }
         let layer_length = shapes
             .iter()
             .map(|(outputs, inputs)| rank * (outputs + inputs))
@@ -31,6 +36,7 @@ impl AdapterLayout {
             rank,
             alpha,
             layers: config.layers,
+            linears,
             shapes,
             layer_length,
         }
@@ -44,6 +50,11 @@ impl AdapterLayout {
     /// Number of blocks.
     pub fn layers(&self) -> usize {
         self.layers
+    }
+
+    /// The linear layers of a block that are adapted, in the order they are stored.
+    pub fn linears(&self) -> &'static [Linear] {
+        self.linears
     }
 
     /// `alpha / rank`.
@@ -93,9 +104,9 @@ impl Adapter {
         let mut values = vec![0.0; layout.parameters()];
         let mut random = crate::random::Random::new(seed);
         for layer in 0..layout.layers() {
-            for linear in Linear::ALL {
-                let bound = 1.0 / (layout.shape(linear).1 as f32).sqrt();
-                for value in &mut values[layout.a(layer, linear)] {
+            for linear in layout.linears() {
+                let bound = 1.0 / (layout.shape(*linear).1 as f32).sqrt();
+                for value in &mut values[layout.a(layer, *linear)] {
                     *value = (random.unit() as f32 * 2.0 - 1.0) * bound;
                 }
             }

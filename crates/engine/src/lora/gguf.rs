@@ -11,11 +11,11 @@ impl Adapter {
     pub fn to_gguf(&self, config: &ModelConfig) -> Vec<u8> {
         let mut writer = GgufWriter::new();
         writer.text("general.type", "adapter");
-        writer.text("general.architecture", &config.architecture);
+        writer.text("general.architecture", config.architecture.name);
         writer.text("adapter.type", "lora");
         writer.number("adapter.lora.alpha", self.layout.alpha);
         for layer in 0..self.layout.layers() {
-            for linear in Linear::ALL {
+            for linear in self.layout.linears().iter().copied() {
                 let (outputs, inputs) = self.layout.shape(linear);
                 let a = self.values[self.layout.a(layer, linear)].to_vec();
                 let b = self.values[self.layout.b(layer, linear)].to_vec();
@@ -52,10 +52,10 @@ impl Adapter {
             ));
         }
         let architecture = file.text("general.architecture").map_err(named)?;
-        if architecture != config.architecture {
+        if architecture != config.architecture.name {
             return Err(bad(format!(
                 "made for the architecture `{architecture}`, and the model is `{}`",
-                config.architecture
+                config.architecture.name
             )));
         }
         let alpha = file.number("adapter.lora.alpha").map_err(named)? as f32;
@@ -121,7 +121,7 @@ struct Pair<'a> {
 fn pairs<'a>(file: &'a GgufFile, config: &ModelConfig) -> Result<Vec<Pair<'a>>, EngineError> {
     let mut pairs = Vec::new();
     for layer in 0..config.layers {
-        for linear in Linear::ALL {
+        for linear in config.linears().iter().copied() {
             let (outputs, inputs) = config.shape(linear);
             let [a, b] = ['a', 'b'].map(|half| tensor_name(layer, linear, half));
             let Some(rank) = file.tensor(&a).or(file.tensor(&b)).map(|half| {

@@ -1,8 +1,7 @@
 //! PEFT adapter directories: `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! GGUF stores the query and key rows of llama models with each head's halves interleaved, so that
-//! rotary pairs are adjacent; transformers stores them apart. Exporting therefore permutes the rows
-//! of `B` for those two layers, and importing permutes them back.
+//! GGUF and transformers disagree about the order of some layers' output rows
+//! ([`ModelConfig::transformers_rows`]): exporting reorders the rows of `B`, importing turns them back.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,21 +52,23 @@ impl Adapter {
         config: &ModelConfig,
         base_model: &str,
     ) -> Result<[(&'static str, Vec<u8>); 2], EngineError> {
+        let fused = config.architecture.fused();
         let mut tensors = Vec::new();
         for layer in 0..self.layout.layers() {
-            for linear in Linear::ALL {
+            for linear in self.layout.linears().iter().copied() {
                 let (outputs, inputs) = self.layout.shape(linear);
                 let rank = self.layout.rank;
+                let order = config.transformers_rows(linear);
                 let a = self.values[self.layout.a(layer, linear)].to_vec();
                 let b = &self.values[self.layout.b(layer, linear)];
-                let b = permute(b, rank, heads(config, linear), Direction::ToHalves);
+                let b = reorder(b, rank, order.as_deref(), Direction::ToTransformers);
                 tensors.push((
-                    tensor_name(layer, linear, 'A'),
+                    tensor_name(layer, linear, fused, 'A'),
                     vec![rank, inputs],
                     bytes(&a),
                 ));
                 tensors.push((
-                    tensor_name(layer, linear, 'B'),
+                    tensor_name(layer, linear, fused, 'B'),
                     vec![outputs, rank],
                     bytes(&b),
                 ));
@@ -90,9 +91,11 @@ impl Adapter {
             lora_alpha: self.layout.alpha,
             lora_dropout: 0.0,
             bias: "none".into(),
-            target_modules: Linear::ALL
+            target_modules: self
+                .layout
+                .linears()
                 .iter()
-                .filter_map(|l| l.module_name().rsplit('.').next())
+                .filter_map(|l| l.module_name(fused).rsplit('.').next())
                 .map(str::to_owned)
                 .collect(),
             use_rslora: false,
@@ -138,11 +141,13 @@ impl Adapter {
         let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha);
         let mut values = vec![0.0; layout.parameters()];
         let mut known = 0;
+        let fused = config.architecture.fused();
         for layer in 0..layout.layers() {
-            for linear in Linear::ALL {
+            for linear in layout.linears().iter().copied() {
                 let (outputs, inputs) = layout.shape(linear);
-                let a = tensor_name(layer, linear, 'A');
-                let b = tensor_name(layer, linear, 'B');
+                let order = config.transformers_rows(linear);
+                let a = tensor_name(layer, linear, fused, 'A');
+                let b = tensor_name(layer, linear, fused, 'B');
                 // A layer that is not adapted has neither half: zero B leaves it as it is.
                 let (Ok(a_view), Ok(b_view)) = (tensors.tensor(&a), tensors.tensor(&b)) else {
                     continue;
@@ -151,7 +156,7 @@ impl Adapter {
                 let b =
                     floats(&b_view, &[outputs, peft.r]).map_err(|e| bad(format!("{b}: {e}")))?;
                 values[layout.a(layer, linear)].copy_from_slice(&a);
-                let b = permute(&b, peft.r, heads(config, linear), Direction::ToPairs);
+                let b = reorder(&b, peft.r, order.as_deref(), Direction::ToGguf);
                 values[layout.b(layer, linear)].copy_from_slice(&b);
                 known += 2;
             }
@@ -166,48 +171,36 @@ impl Adapter {
     }
 }
 
-fn tensor_name(layer: usize, linear: Linear, half: char) -> String {
+fn tensor_name(layer: usize, linear: Linear, fused: bool, half: char) -> String {
+    let layers = if fused {
+        "transformer.h"
+    } else {
+        "model.layers"
+    };
     format!(
-        "base_model.model.model.layers.{layer}.{}.lora_{half}.weight",
-        linear.module_name()
+        "base_model.model.{layers}.{layer}.{}.lora_{half}.weight",
+        linear.module_name(fused)
     )
 }
 
-/// Heads whose rows are interleaved, for query and key.
-fn heads(config: &ModelConfig, linear: Linear) -> Option<usize> {
-    match linear {
-        Linear::Query => Some(config.heads),
-        Linear::Key => Some(config.kv_heads),
-        _ => None,
-    }
-}
-
+/// Which way rows are reordered.
 #[derive(Clone, Copy)]
 enum Direction {
-    /// GGUF to transformers: adjacent pairs apart into halves.
-    ToHalves,
-    /// transformers to GGUF.
-    ToPairs,
+    /// GGUF's order to transformers'.
+    ToTransformers,
+    /// Back.
+    ToGguf,
 }
 
-/// Reorders the rows of `B` within each head: GGUF row `2 j + h` is transformers row
-/// `h * head_dim / 2 + j`.
-fn permute(b: &[f32], rank: usize, heads: Option<usize>, direction: Direction) -> Vec<f32> {
+/// Reorders the rows of `B`; `order` is that of [`ModelConfig::transformers_rows`].
+fn reorder(b: &[f32], rank: usize, order: Option<&[usize]>, direction: Direction) -> Vec<f32> {
     let mut out = b.to_vec();
-    let Some(heads) = heads else { return out };
-    let head_dim = b.len() / rank / heads;
-    for head in 0..heads {
-        for half in 0..2 {
-            for j in 0..head_dim / 2 {
-                let pair = head * head_dim + 2 * j + half;
-                let apart = head * head_dim + half * head_dim / 2 + j;
-                let (from, to) = match direction {
-                    Direction::ToHalves => (pair, apart),
-                    Direction::ToPairs => (apart, pair),
-                };
-                out[to * rank..(to + 1) * rank].copy_from_slice(&b[from * rank..(from + 1) * rank]);
-            }
-        }
+    for (gguf, transformers) in order.unwrap_or_default().iter().copied().enumerate() {
+        let (from, to) = match direction {
+            Direction::ToTransformers => (gguf, transformers),
+            Direction::ToGguf => (transformers, gguf),
+        };
+        out[to * rank..(to + 1) * rank].copy_from_slice(&b[from * rank..(from + 1) * rank]);
     }
     out
 }

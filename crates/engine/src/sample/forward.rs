@@ -3,7 +3,7 @@
 use super::attention::{AttentionScratch, Queries, Span, attend};
 use super::cache::{Cache, SegmentId};
 use super::weights::{LayerWeights, Weights};
-use crate::config::RopeTable;
+use crate::architecture::RopeTable;
 use crate::kernels::{Level, PANEL, PackedRows, add_assign, multiply, rms_norm, silu_gate};
 use crate::{EngineError, Linear, Model, ModelConfig};
 

@@ -10,7 +10,7 @@ use super::forward::{Network, Row, Scratch};
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
 use super::{Finished, GenerationStats, Request, SamplingOptions};
-use crate::config::RopeTable;
+use crate::architecture::RopeTable;
 use crate::{Adapter, EngineError, Model};
 
 /// A model ready to sample from, an adapter merged in. It holds all weights as f32, four bytes
@@ -67,7 +67,7 @@ impl Sampler {
         let Some(longest) = requests.iter().map(|r| r.prompt.len()).max() else {
             return Ok(GenerationStats::default());
         };
-        let rope = RopeTable::new(&self.model.config, longest + options.max_tokens);
+        let rope = RopeTable::new(&self.model.config, false, longest + options.max_tokens);
         let network = Network {
             model: &self.model,
             weights: &self.weights,
@@ -119,7 +119,7 @@ impl Sampler {
                 ..SamplingOptions::default()
             },
         )?;
-        let rope = RopeTable::new(&self.model.config, tokens.len());
+        let rope = RopeTable::new(&self.model.config, false, tokens.len());
         let network = Network {
             model: &self.model,
             weights: &self.weights,

@@ -1,7 +1,7 @@
 //! The weights during training: mapped, and dequantized with the adapter merged in once per step,
 //! or, for large models, layer by layer whenever they are needed.
 
-use crate::config::RopeTable;
+use crate::architecture::RopeTable;
 use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 
 /// What every shard reads and none changes.
@@ -34,7 +34,7 @@ impl Frozen {
             feed_forward_norms: norms("ffn_norm")?,
             norm: read("output_norm.weight")?,
             head: model.file.read(model.config.head(&model.file)?),
-            rope: RopeTable::new(&model.config, longest),
+            rope: RopeTable::new(&model.config, false, longest),
         })
     }
 
@@ -87,8 +87,8 @@ pub(super) struct Merged {
 impl Merged {
     /// Room for a model's weights, unless it is too large.
     pub(super) fn new(config: &ModelConfig) -> Option<Self> {
-        let shapes = Linear::ALL.map(|linear| config.shape(linear));
-        let weights = config.layers * shapes.iter().map(|(o, i)| o * i).sum::<usize>();
+        let shapes = config.linears().iter().map(|linear| config.shape(*linear));
+        let weights = config.layers * shapes.map(|(o, i)| o * i).sum::<usize>();
         (weights <= MOST_MERGED).then(|| Self {
             layers: vec![<[Vec<f32>; 4]>::default(); config.layers],
         })
