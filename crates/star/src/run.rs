@@ -271,6 +271,7 @@ pub(crate) fn sampling_options(
         max_tokens: sample.max_tokens as usize,
         stop: prompter.stops(),
         batch: sample.batch as usize,
+        ..SamplingOptions::default()
     }
 }
 

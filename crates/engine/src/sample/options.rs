@@ -22,6 +22,9 @@ pub struct SamplingOptions {
     pub stop: Vec<String>,
     /// Sequences decoded at once in each lane.
     pub batch: usize,
+    /// Go on after an end-of-text token as after any other, so that every completion has
+    /// `max_tokens` tokens: for measurements.
+    pub ignore_end_of_text: bool,
 }
 
 impl Default for SamplingOptions {
@@ -34,6 +37,7 @@ impl Default for SamplingOptions {
             max_tokens: 128,
             stop: Vec::new(),
             batch: 48,
+            ignore_end_of_text: false,
         }
     }
 }

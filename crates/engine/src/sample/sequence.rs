@@ -57,7 +57,7 @@ impl Sequence {
         options: &SamplingOptions,
     ) -> Option<Finished> {
         self.logprob += choice.logprob;
-        if tokenizer.is_end_of_text(choice.token) {
+        if !options.ignore_end_of_text && tokenizer.is_end_of_text(choice.token) {
             return Some(self.finish(FinishReason::EndOfText, self.tokens.len() + 1));
         }
         self.tokens.push(choice.token);
