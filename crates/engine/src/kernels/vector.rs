@@ -7,11 +7,11 @@
 
 use super::dispatch;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Sums lanes pairwise, always in the same order.
 #[inline(always)]
-fn fold(lanes: [f32; LANES]) -> f32 {
+pub(super) fn fold(lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     let mut lanes = lanes;
     while half > 0 {
@@ -26,7 +26,7 @@ fn fold(lanes: [f32; LANES]) -> f32 {
 /// e^x with a relative error below 2e-7, by Cody-Waite reduction and a polynomial of degree 6 on
 /// [-ln2/2, ln2/2]; arguments are clamped to [-87, 88], where results are normal numbers.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -46,7 +46,7 @@ fn exp(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
+pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
