@@ -11,6 +11,11 @@ pub mod gguf;
 mod kernels;
 mod lora;
 mod model;
+#[allow(
+    dead_code,
+    reason = "the timing calls stand in sampling and training, which take them up next"
+)]
+mod profile;
 mod random;
 mod sample;
 mod tokenizer;
@@ -24,6 +29,7 @@ pub use error::EngineError;
 pub use kernels::instruction_set;
 pub use lora::{Adapter, AdapterLayout};
 pub use model::Model;
+pub use profile::{LayerKind, Profile, ProfileEntry};
 pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions};
 pub use tokenizer::Tokenizer;
 pub use train::{Checkpoint, Schedule, StepReport, Trainer, TrainerOptions, TrainingExample};
