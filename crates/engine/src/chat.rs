@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use aho_corasick::AhoCorasick;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, context};
 
@@ -15,6 +16,8 @@ use crate::{EngineError, Tokenizer};
 const FUEL: u64 = 2_000_000;
 /// Longest text a template may write, in bytes.
 const LONGEST: usize = 16 << 20;
+/// Put into control tokens that stand in a message: a space of no width.
+const BREAK: char = '\u{200b}';
 
 /// A compiled chat template.
 #[derive(Debug)]
@@ -22,7 +25,8 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     bos: String,
     eos: String,
-    special: Vec<String>,
+    /// Finds control tokens in messages.
+    control: AhoCorasick,
 }
 
 impl ChatTemplate {
@@ -41,12 +45,11 @@ impl ChatTemplate {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let special = tokenizer.special_texts().map(str::to_owned).collect();
         Self::new(
             source,
             text(tokenizer.bos()),
             text(Some(tokenizer.end_of_text())),
-            special,
+            tokenizer.control_texts(),
         )
         .map(Some)
     }
@@ -55,7 +58,7 @@ impl ChatTemplate {
         source: &str,
         bos: String,
         eos: String,
-        special: Vec<String>,
+        control: &[String],
     ) -> Result<Self, EngineError> {
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
@@ -81,7 +84,8 @@ impl ChatTemplate {
             environment,
             bos,
             eos,
-            special,
+            control: AhoCorasick::new(control)
+                .map_err(|e| EngineError::ChatTemplate(e.to_string()))?,
         })
     }
 
@@ -117,16 +121,27 @@ impl ChatTemplate {
         Ok(text)
     }
 
+    /// Breaks up every control token, also those that overlap others.
     fn defuse(&self, content: &str) -> String {
-        let mut content = content.to_owned();
-        for token in self.special.iter().filter(|t| !t.is_empty()) {
-            if content.contains(token.as_str()) {
-                let first = token.chars().next().map_or(0, char::len_utf8);
-                let broken = format!("{}\u{200b}{}", &token[..first], &token[first..]);
-                content = content.replace(token.as_str(), &broken);
-            }
+        let mut breaks: Vec<usize> = self
+            .control
+            .find_overlapping_iter(content)
+            .map(|found| {
+                let first = content[found.range()].chars().next();
+                found.start() + first.map_or(0, char::len_utf8)
+            })
+            .collect();
+        breaks.sort_unstable();
+        breaks.dedup();
+        let mut defused = String::with_capacity(content.len() + breaks.len() * BREAK.len_utf8());
+        let mut rest = 0;
+        for at in breaks {
+            defused.push_str(&content[rest..at]);
+            defused.push(BREAK);
+            rest = at;
         }
-        content
+        defused.push_str(&content[rest..]);
+        defused
     }
 }
 
@@ -139,7 +154,7 @@ mod tests {
             source,
             "<s>".into(),
             "</s>".into(),
-            vec!["<|im_end|>".into()],
+            &["<|im_end|>".into(), "<s>".into(), "<|im".into()],
         )
         .unwrap()
     }

@@ -36,8 +36,8 @@ fn unknown_kinds_of_models_are_named() {
         "architecture `mamba`",
     );
     refused(
-        &with("tokenizer.ggml.model", "llama"),
-        "tokenizer model `llama`",
+        &with("tokenizer.ggml.model", "bert"),
+        "tokenizer model `bert`",
     );
     refused(
         &with("tokenizer.ggml.pre", "klingon"),

@@ -178,6 +178,30 @@ impl GgufFile {
         integers.collect::<Result<_, _>>().map(Some)
     }
 
+    /// The numbers of an array that must have `length` of them, if the metadata has one of that
+    /// name.
+    pub fn floats(&self, key: &str, length: usize) -> Result<Option<Vec<f32>>, EngineError> {
+        let Some(array) = self.value(key).and_then(Value::as_array) else {
+            return Ok(None);
+        };
+        if array.count != length {
+            return Err(EngineError::Gguf(format!(
+                "`{key}` has {} elements instead of {length}",
+                array.count
+            )));
+        }
+        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let floats = (0..length).map(|_| {
+            let value = cursor.value_of(array.kind, key, 1)?;
+            let number = value.as_f64().filter(|n| n.is_finite());
+            let number = number.ok_or_else(|| {
+                EngineError::Gguf(format!("`{key}` holds more than finite numbers"))
+            });
+            number.map(|n| n as f32)
+        });
+        floats.collect::<Result<_, _>>().map(Some)
+    }
+
     /// Number of tensors.
     pub fn tensor_count(&self) -> usize {
         self.tensors.len()
