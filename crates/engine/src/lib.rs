@@ -30,6 +30,6 @@ pub use kernels::instruction_set;
 pub use lora::{Adapter, AdapterLayout};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};
-pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions};
+pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage};
 pub use tokenizer::Tokenizer;
 pub use train::{Checkpoint, Schedule, StepReport, Trainer, TrainerOptions, TrainingExample};

@@ -11,7 +11,6 @@ impl ModelConfig {
         if experts.and_then(Value::as_u64) > Some(0) {
             return Err(EngineError::Unsupported("mixture-of-experts layers".into()));
         }
-        self.check_computed()?;
         if self.head_dim == 0
             || !self.heads.is_multiple_of(self.kv_heads)
             || self.rope_dims > self.head_dim
@@ -42,17 +41,6 @@ impl ModelConfig {
         (0..self.layers).try_for_each(|layer| self.check_layer(file, layer))
     }
 
-    /// Sampling and training compute the llama layout so far; reading others is ahead of them.
-    fn check_computed(&self) -> Result<(), EngineError> {
-        if self.architecture.name != "llama" || self.window.is_some() {
-            return Err(EngineError::Unsupported(format!(
-                "architecture `{}`, or its sliding window",
-                self.architecture.name
-            )));
-        }
-        Ok(())
-    }
-
     fn check_layer(&self, file: &GgufFile, layer: usize) -> Result<(), EngineError> {
         let (attention, feed_forward) = self.norm_names(file, layer);
         for name in [Some(attention), feed_forward].into_iter().flatten() {
@@ -70,9 +58,7 @@ impl ModelConfig {
         }
         for linear in self.linears() {
             self.linear(file, layer, *linear)?;
-            if let Some(bias) = self.bias(file, layer, *linear)? {
-                return Err(EngineError::Unsupported(format!("bias `{}`", bias.name)));
-            }
+            self.bias(file, layer, *linear)?;
         }
         self.check_unknown(file, layer)
     }

@@ -1,11 +1,17 @@
 //! Turning stored blocks into f32. Block layouts are those of `ggml-common.h`.
 
+#![expect(
+    clippy::inline_always,
+    reason = "each body is compiled into its SIMD copies"
+)]
+
 use half::{bf16, f16};
 
 use super::tensor::TensorType;
+use crate::kernels::dispatch;
 
-/// Dequantizes whole blocks. `bytes` and `out` must describe the same number of weights.
-pub(crate) fn dequantize(tensor_type: TensorType, bytes: &[u8], out: &mut [f32]) {
+#[inline(always)]
+fn dequantize_body(tensor_type: TensorType, bytes: &[u8], out: &mut [f32]) {
     let (weights, size) = tensor_type.block();
     debug_assert_eq!(bytes.len() / size * weights, out.len());
     let blocks = bytes.chunks_exact(size).zip(out.chunks_exact_mut(weights));
@@ -32,6 +38,12 @@ pub(crate) fn dequantize(tensor_type: TensorType, bytes: &[u8], out: &mut [f32])
     }
 }
 
+dispatch! {
+    /// Dequantizes whole blocks. `bytes` and `out` must describe the same number of weights.
+    pub(crate) fn dequantize(tensor_type: TensorType, bytes: &[u8], out: &mut [f32]) = dequantize_body;
+}
+
+#[inline(always)]
 fn half_at(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
@@ -40,6 +52,7 @@ fn half_at(block: &[u8], at: usize) -> f32 {
 /// `scale * nibble + offset`. With offset `-8 * scale` the rounding equals `scale * (nibble - 8)`:
 /// both are exact before the one rounding of the f32 result only if the products are exact, which
 /// an f16 scale times a 5-bit integer is.
+#[inline(always)]
 fn q4(quants: &[u8], scale: f32, offset: f32, out: &mut [f32]) {
     let (low, high) = out.split_at_mut(16);
     for ((byte, l), h) in quants.iter().zip(low).zip(high) {
@@ -49,6 +62,7 @@ fn q4(quants: &[u8], scale: f32, offset: f32, out: &mut [f32]) {
 }
 
 /// As [`q4`] with a fifth bit for each weight in the four bytes before the nibbles.
+#[inline(always)]
 fn q5(fields: &[u8], scale: f32, offset: f32, out: &mut [f32]) {
     let fifth = u32::from_le_bytes([fields[0], fields[1], fields[2], fields[3]]);
     let (low, high) = out.split_at_mut(16);
@@ -60,6 +74,7 @@ fn q5(fields: &[u8], scale: f32, offset: f32, out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn q8(block: &[u8], out: &mut [f32]) {
     let scale = half_at(block, 0);
     for (byte, o) in block[2..].iter().zip(out) {
@@ -68,6 +83,7 @@ fn q8(block: &[u8], out: &mut [f32]) {
 }
 
 /// The 6-bit scale and minimum of sub-block `j` (0..8) of Q4_K and Q5_K.
+#[inline(always)]
 fn scale_and_minimum(packed: &[u8], j: usize) -> (f32, f32) {
     let (scale, minimum) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
@@ -80,6 +96,7 @@ fn scale_and_minimum(packed: &[u8], j: usize) -> (f32, f32) {
     (f32::from(scale), f32::from(minimum))
 }
 
+#[inline(always)]
 fn q4_k(block: &[u8], out: &mut [f32]) {
     let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
     let (scales, quants) = (&block[4..16], &block[16..]);
@@ -100,6 +117,7 @@ fn q4_k(block: &[u8], out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn q5_k(block: &[u8], out: &mut [f32]) {
     let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
     let (scales, fifth, quants) = (&block[4..16], &block[16..48], &block[48..]);
@@ -121,6 +139,7 @@ fn q5_k(block: &[u8], out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn q6_k(block: &[u8], out: &mut [f32]) {
     let scale = half_at(block, 208);
     for (half, o) in out.chunks_exact_mut(128).enumerate() {

@@ -239,6 +239,14 @@ impl GgufFile {
         dequantize(info.tensor_type, bytes, out);
     }
 
+    /// Dequantizes `out.len()` weights of a row from column `first` on; both are whole blocks.
+    pub(crate) fn read_part(&self, info: &TensorInfo, row: usize, first: usize, out: &mut [f32]) {
+        let (weights, size) = info.tensor_type.block();
+        let start = info.start + row * info.row_bytes() + first / weights * size;
+        let bytes = &self.bytes.get()[start..start + out.len() / weights * size];
+        dequantize(info.tensor_type, bytes, out);
+    }
+
     /// Dequantizes a whole tensor, row by row.
     pub fn read(&self, info: &TensorInfo) -> Vec<f32> {
         let mut out = vec![0.0; info.rows() * info.columns()];

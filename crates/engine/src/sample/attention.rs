@@ -4,7 +4,13 @@ use std::ops::Range;
 
 use super::cache::{BLOCK, Cache, SegmentId};
 use crate::ModelConfig;
-use crate::kernels::{Level, PANEL, PackedRows, softmax_numerators};
+use crate::kernels::{
+    Columns, Level, PANEL, Rows, multiply_panel, scale_in_place, soft_cap, softmax_numerators,
+};
+
+/// Lines (a row's query head each) whose scores are computed together, so that they stay in the
+/// second-level cache until they are used.
+const LINES: usize = 48;
 
 /// Rows that see a segment. A row's spans come in ascending order of their segments' positions.
 #[derive(Debug, Clone)]
@@ -13,170 +19,242 @@ pub(super) struct Span {
     pub(super) rows: Range<usize>,
 }
 
-/// Buffers of [`attend`], kept between calls.
+/// Buffers of one thread, kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct AttentionScratch {
-    packed: PackedRows,
     queries: Vec<f32>,
     scores: Vec<f32>,
     sums: Vec<f32>,
     out: Vec<f32>,
 }
 
-/// The queries of a call: row `r` has its heads at `data[r * stride..]` and sees all positions up
-/// to and including `positions[r]`.
-pub(super) struct Queries<'a> {
-    pub(super) data: &'a [f32],
+/// Attention in one layer. Row `r` has its query heads at `queries[r * stride..]` and sees the
+/// positions up to and including `positions[r]`, within the layer's window.
+pub(super) struct Attention<'a> {
+    pub(super) level: Level,
+    pub(super) config: &'a ModelConfig,
+    pub(super) cache: &'a Cache,
+    pub(super) layer: usize,
+    pub(super) spans: &'a [Span],
+    pub(super) queries: &'a [f32],
     pub(super) stride: usize,
     pub(super) positions: &'a [usize],
 }
 
-/// Writes attention's output, `[rows][heads * head_dim]`.
-///
-/// Scores stand at columns that are absolute positions. A block's unused columns write garbage
-/// behind its segment's end, which the next segment overwrites or the softmax cuts off. The
-/// weighted sum of values is one chain over ascending positions, divided at the end, so that it
-/// does not matter how positions are cut into segments.
-#[expect(clippy::too_many_arguments, reason = "the parts of attention")]
-pub(super) fn attend(
-    level: Level,
-    config: &ModelConfig,
-    cache: &Cache,
-    layer: usize,
-    spans: &[Span],
-    queries: &Queries<'_>,
-    scratch: &mut AttentionScratch,
-    out: &mut [f32],
-) {
-    let rows = queries.positions.len();
-    let group = config.heads / config.kv_heads;
-    let columns = queries
-        .positions
-        .iter()
-        .max()
-        .map_or(0, |p| p + 1)
-        .next_multiple_of(BLOCK)
-        + BLOCK;
-    let padded = cache.layout.padded;
-    scratch.scores.resize(rows * group * columns, 0.0);
-    scratch.sums.resize(rows * group, 0.0);
-    scratch.out.resize(rows * group * padded, 0.0);
-    for kv_head in 0..config.kv_heads {
-        gather_queries(config, queries, kv_head, &mut scratch.queries);
-        for span in spans {
-            score(
-                level,
-                config.head_dim,
-                cache,
-                layer,
-                kv_head,
-                span,
+/// Some rows, and which positions any of them sees.
+struct Tile {
+    rows: Range<usize>,
+    seen: Range<usize>,
+    /// Length of a line of scores.
+    columns: usize,
+}
+
+impl Attention<'_> {
+    /// Writes attention's output, rows of `heads * head_dim` values `out_stride` apart; as many
+    /// threads as there are scratches.
+    ///
+    /// Scores stand at columns that are absolute positions. A panel's unused columns write garbage
+    /// behind its segment's end, which the next segment overwrites or the softmax cuts off. The
+    /// weighted sum of values is one chain over ascending positions, divided at the end, so that
+    /// it does not matter how positions are cut into segments.
+    pub(super) fn run(
+        &self,
+        scratches: &mut [AttentionScratch],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let rows = self.positions.len();
+        if let [scratch] = scratches {
+            return self.rows(0..rows, scratch, out, out_stride);
+        }
+        let share = rows.div_ceil(scratches.len().max(1)).max(1);
+        std::thread::scope(|scope| {
+            let shares = out.chunks_mut(share * out_stride).zip(scratches);
+            for (t, (out, scratch)) in shares.enumerate() {
+                let range = t * share..rows.min((t + 1) * share);
+                scope.spawn(move || self.rows(range, scratch, out, out_stride));
+            }
+        });
+    }
+
+    fn group(&self) -> usize {
+        self.config.heads / self.config.kv_heads
+    }
+
+    /// The first position that a row sees.
+    fn first_seen(&self, row: usize) -> usize {
+        let window = self.config.window(self.layer);
+        window.map_or(0, |window| (self.positions[row] + 1).saturating_sub(window))
+    }
+
+    /// `out` starts at the first of the rows.
+    fn rows(
+        &self,
+        rows: Range<usize>,
+        scratch: &mut AttentionScratch,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let step = (LINES / self.group()).max(1);
+        for first in rows.clone().step_by(step) {
+            let tile_rows = first..rows.end.min(first + step);
+            let last = self.positions[tile_rows.clone()].iter().max();
+            let end = last.map_or(0, |p| p + 1);
+            let start = tile_rows.clone().map(|r| self.first_seen(r)).min();
+            // A length off the powers of two, whose lines would fall on the same cache sets.
+            let columns = (end + PANEL).next_multiple_of(512) + 16;
+            let tile = Tile {
+                rows: tile_rows,
+                seen: start.unwrap_or(0)..end,
                 columns,
-                group,
-                scratch,
-            );
+            };
+            let out = &mut out[(first - rows.start) * out_stride..];
+            for kv_head in 0..self.config.kv_heads {
+                self.tile(&tile, kv_head, scratch, out, out_stride);
+            }
         }
-        let scale = 1.0 / (config.head_dim as f32).sqrt();
-        for (line, sum) in scratch.sums.iter_mut().enumerate() {
-            let seen = queries.positions[line / group] + 1;
-            let scores = &mut scratch.scores[line * columns..(line + 1) * columns];
-            *sum = softmax_numerators(&mut scores[..seen], scale);
-            scores[seen..].fill(0.0);
+    }
+
+    fn tile(
+        &self,
+        tile: &Tile,
+        kv_head: usize,
+        scratch: &mut AttentionScratch,
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        let (group, head_dim) = (self.group(), self.config.head_dim);
+        let padded = self.cache.layout.padded;
+        let lines = tile.rows.len() * group;
+        scratch.queries.clear();
+        for row in tile.rows.clone() {
+            let at = row * self.stride + kv_head * group * head_dim;
+            let heads = &self.queries[at..at + group * head_dim];
+            scratch.queries.extend_from_slice(heads);
         }
-        scratch.out.fill(0.0);
-        for span in spans {
-            weigh(level, cache, layer, kv_head, span, columns, group, scratch);
+        if scratch.scores.len() < lines * tile.columns {
+            scratch.scores.resize(lines * tile.columns, 0.0);
+        }
+        scratch.sums.resize(lines, 0.0);
+        scratch.out.clear();
+        scratch.out.resize(lines * padded, 0.0);
+        for span in self.spans {
+            self.score(tile, kv_head, span, scratch);
+        }
+        self.normalise(tile, scratch);
+        for span in self.spans {
+            self.weigh(tile, kv_head, span, scratch);
         }
         for (line, sum) in scratch.sums.iter().enumerate() {
-            let head = kv_head * group + line % group;
-            let at = (line / group) * config.heads * config.head_dim + head * config.head_dim;
-            let source = &scratch.out[line * padded..line * padded + config.head_dim];
-            for (o, v) in out[at..at + config.head_dim].iter_mut().zip(source) {
+            let at = line / group * out_stride + (kv_head * group + line % group) * head_dim;
+            let source = &scratch.out[line * padded..line * padded + head_dim];
+            for (o, v) in out[at..at + head_dim].iter_mut().zip(source) {
                 *o = v / sum;
             }
         }
     }
-}
 
-/// The query heads that share a key head: `[rows * group][head_dim]`.
-fn gather_queries(config: &ModelConfig, queries: &Queries<'_>, kv_head: usize, out: &mut Vec<f32>) {
-    let group = config.heads / config.kv_heads;
-    let width = group * config.head_dim;
-    out.clear();
-    for row in 0..queries.positions.len() {
-        let at = row * queries.stride + kv_head * width;
-        out.extend_from_slice(&queries.data[at..at + width]);
+    /// The lines of a tile that see a span's segment.
+    fn lines(&self, tile: &Tile, span: &Span) -> Range<usize> {
+        let start = span.rows.start.max(tile.rows.start);
+        let end = span.rows.end.min(tile.rows.end).max(start);
+        let group = self.group();
+        (start - tile.rows.start) * group..(end - tile.rows.start) * group
     }
-}
 
-/// Blocks of a segment that any of the rows can see.
-fn blocks(cache: &Cache, span: &Span) -> usize {
-    cache.segment(span.segment).length.div_ceil(BLOCK)
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of attention, split off to be readable"
-)]
-fn score(
-    level: Level,
-    head_dim: usize,
-    cache: &Cache,
-    layer: usize,
-    kv_head: usize,
-    span: &Span,
-    columns: usize,
-    group: usize,
-    scratch: &mut AttentionScratch,
-) {
-    let lines = span.rows.start * group..span.rows.end * group;
-    let queries = &scratch.queries[lines.start * head_dim..];
-    scratch
-        .packed
-        .pack(queries, lines.len(), head_dim, head_dim);
-    let start = cache.segment(span.segment).start;
-    for block in 0..blocks(cache, span) {
-        let at = lines.start * columns + start + block * BLOCK;
-        let keys = cache.keys(span.segment, block, layer, kv_head);
-        scratch.packed.multiply_panel(
-            level,
-            keys,
-            BLOCK,
-            &mut scratch.scores[at..],
-            columns,
-            false,
-        );
+    /// The positions of a segment that any row of the tile sees, counted from the segment's start.
+    fn visible(&self, tile: &Tile, span: &Span) -> Range<usize> {
+        let segment = self.cache.segment(span.segment);
+        let end = tile
+            .seen
+            .end
+            .saturating_sub(segment.start)
+            .min(segment.length);
+        tile.seen.start.saturating_sub(segment.start).min(end)..end
     }
-}
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of attention, split off to be readable"
-)]
-fn weigh(
-    level: Level,
-    cache: &Cache,
-    layer: usize,
-    kv_head: usize,
-    span: &Span,
-    columns: usize,
-    group: usize,
-    scratch: &mut AttentionScratch,
-) {
-    let (padded, segment) = (cache.layout.padded, cache.segment(span.segment));
-    let lines = span.rows.start * group..span.rows.end * group;
-    for block in 0..blocks(cache, span) {
-        let positions = BLOCK.min(segment.length - block * BLOCK);
-        let at = lines.start * columns + segment.start + block * BLOCK;
-        scratch
-            .packed
-            .pack(&scratch.scores[at..], lines.len(), columns, positions);
-        let values = cache.values(span.segment, block, layer, kv_head);
-        for panel in (0..padded).step_by(PANEL) {
-            let out = &mut scratch.out[lines.start * padded + panel..];
-            scratch
-                .packed
-                .multiply_panel(level, &values[panel..], padded, out, padded, true);
+    fn score(&self, tile: &Tile, kv_head: usize, span: &Span, scratch: &mut AttentionScratch) {
+        let (lines, visible) = (self.lines(tile, span), self.visible(tile, span));
+        if lines.is_empty() || visible.is_empty() {
+            return;
+        }
+        let head_dim = self.config.head_dim;
+        let start = self.cache.segment(span.segment).start;
+        let queries = Rows {
+            data: &scratch.queries[lines.start * head_dim..],
+            rows: lines.len(),
+            stride: head_dim,
+        };
+        for first in (visible.start / PANEL * PANEL..visible.end).step_by(PANEL) {
+            let keys = self
+                .cache
+                .keys(span.segment, first / BLOCK, self.layer, kv_head);
+            let columns = Columns {
+                data: &keys[first % BLOCK..],
+                step: BLOCK,
+                second: PANEL / 2,
+            };
+            let at = lines.start * tile.columns + start + first;
+            let scores = &mut scratch.scores[at..];
+            multiply_panel(
+                self.level,
+                head_dim,
+                queries,
+                columns,
+                scores,
+                tile.columns,
+                false,
+            );
+        }
+    }
+
+    /// Turns scores into the softmax's numerators and their sums; what a row does not see is zero.
+    fn normalise(&self, tile: &Tile, scratch: &mut AttentionScratch) {
+        let scale = self.config.attention_scale;
+        for (line, sum) in scratch.sums.iter_mut().enumerate() {
+            let row = tile.rows.start + line / self.group();
+            let (first, seen) = (self.first_seen(row), self.positions[row] + 1);
+            let scores = &mut scratch.scores[line * tile.columns..(line + 1) * tile.columns];
+            scores[..first].fill(0.0);
+            scores[seen..tile.seen.end].fill(0.0);
+            let scores = &mut scores[first..seen];
+            *sum = if let Some(cap) = self.config.attention_cap {
+                scale_in_place(scores, scale);
+                soft_cap(scores, cap);
+                softmax_numerators(scores, 1.0)
+            } else {
+                softmax_numerators(scores, scale)
+            };
+        }
+    }
+
+    fn weigh(&self, tile: &Tile, kv_head: usize, span: &Span, scratch: &mut AttentionScratch) {
+        let (lines, visible) = (self.lines(tile, span), self.visible(tile, span));
+        if lines.is_empty() || visible.is_empty() {
+            return;
+        }
+        let padded = self.cache.layout.padded;
+        let start = self.cache.segment(span.segment).start;
+        for first in (visible.start / BLOCK * BLOCK..visible.end).step_by(BLOCK) {
+            let positions = BLOCK.min(visible.end - first);
+            let at = lines.start * tile.columns + start + first;
+            let weights = Rows {
+                data: &scratch.scores[at..],
+                rows: lines.len(),
+                stride: tile.columns,
+            };
+            let values = self
+                .cache
+                .values(span.segment, first / BLOCK, self.layer, kv_head);
+            for panel in (0..padded).step_by(PANEL) {
+                let columns = Columns {
+                    data: &values[panel..],
+                    step: padded,
+                    second: PANEL / 2,
+                };
+                let out = &mut scratch.out[lines.start * padded + panel..];
+                multiply_panel(self.level, positions, weights, columns, out, padded, true);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The KV cache: segments of consecutive positions made of blocks of 32.
+//! The KV cache: segments of consecutive positions made of blocks of 64.
 //!
 //! A sequence sees the common prefix, then its request's own prompt, then what it has generated:
 //! three segments, the first two shared.
@@ -6,8 +6,8 @@
 use crate::ModelConfig;
 use crate::kernels::PANEL;
 
-/// Positions in a block.
-pub(super) const BLOCK: usize = PANEL;
+/// Positions in a block: enough for long products, few enough not to waste much of the last one.
+pub(super) const BLOCK: usize = 2 * PANEL;
 
 /// Names a segment of a [`Cache`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) struct Segment {
     blocks: Vec<Box<[f32]>>,
 }
 
-/// How a block is laid out: keys `[layer][kv head][head_dim][32 positions]`, then values
-/// `[layer][kv head][32 positions][head_dim padded to 32]`, so that both attention products are
+/// How a block is laid out: keys `[layer][kv head][head_dim][64 positions]`, then values
+/// `[layer][kv head][64 positions][head_dim padded to 32]`, so that both attention products are
 /// panel products.
 #[derive(Debug, Clone)]
 pub(super) struct BlockLayout {
@@ -108,9 +108,6 @@ impl Cache {
     }
 
     /// Makes room for the next position of a segment and returns its absolute position.
-    ///
-    /// Fresh blocks are zero: attention multiplies what lies behind the last position by zero, and
-    /// that must not be a NaN.
     pub(super) fn extend(&mut self, id: SegmentId) -> usize {
         let segment = &mut self.segments[id.0];
         if segment.length == segment.blocks.len() * BLOCK {
@@ -150,13 +147,13 @@ impl Cache {
         }
     }
 
-    /// The keys of one block for a head: `[head_dim][32]`.
+    /// The keys of one block for a head: `[head_dim][64]`.
     pub(super) fn keys(&self, id: SegmentId, block: usize, layer: usize, head: usize) -> &[f32] {
         let at = self.layout.keys(layer, head);
         &self.segments[id.0].blocks[block][at..at + self.layout.head_dim * BLOCK]
     }
 
-    /// The values of one block for a head: `[32][head_dim padded]`.
+    /// The values of one block for a head: `[64][head_dim padded]`.
     pub(super) fn values(&self, id: SegmentId, block: usize, layer: usize, head: usize) -> &[f32] {
         let at = self.layout.values(layer, head);
         &self.segments[id.0].blocks[block][at..at + self.layout.padded * BLOCK]

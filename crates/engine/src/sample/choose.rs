@@ -1,7 +1,7 @@
 //! Choosing the next token from logits.
 
 use super::SamplingOptions;
-use crate::kernels::{exp_in_place, max_of};
+use crate::kernels::{exp_in_place, exp_sums, max_of};
 use crate::random::Random;
 
 /// Length of the pieces a distribution is summed in; the sum is then independent of SIMD width and
@@ -31,19 +31,21 @@ pub(super) fn choose(
     scratch: &mut ChoiceScratch,
 ) -> Choice {
     let max = max_of(logits);
-    let total = scratch.exponentials(logits, max, 1.0);
-    let token = if options.temperature == 0.0 {
+    let greedy = options.temperature == 0.0;
+    let scale = if greedy {
+        1.0
+    } else {
+        1.0 / options.temperature
+    };
+    let (total, mass) = scratch.sums(logits, max, scale);
+    let token = if greedy {
         logits.iter().position(|l| *l >= max).unwrap_or(0)
     } else {
-        let mass = if options.temperature.to_bits() == 1.0f32.to_bits() {
-            total
-        } else {
-            scratch.exponentials(logits, max, 1.0 / options.temperature)
-        };
         let u = random.unit();
         if options.top_k == 0 && options.top_p >= 1.0 && options.min_p <= 0.0 {
-            scratch.draw(u * mass)
+            scratch.draw(logits, max, scale, u * mass)
         } else {
+            scratch.weigh(logits, max, scale);
             scratch.keep_likely(options);
             scratch.draw_candidate(u)
         }
@@ -55,34 +57,47 @@ pub(super) fn choose(
 }
 
 impl ChoiceScratch {
-    /// `exp((logits - max) * scale)` and its sum.
-    fn exponentials(&mut self, logits: &[f32], max: f32, scale: f32) -> f64 {
-        self.weights.clear();
-        self.weights.extend_from_slice(logits);
+    /// The sums of `exp(logits - max)` and of `exp((logits - max) * scale)`. The latter's are kept
+    /// piece by piece; the exponentials themselves are not.
+    fn sums(&mut self, logits: &[f32], max: f32, scale: f32) -> (f64, f64) {
         self.pieces.clear();
-        for piece in self.weights.chunks_mut(PIECE) {
-            self.pieces.push(f64::from(exp_in_place(piece, max, scale)));
+        let mut total = 0.0;
+        for piece in logits.chunks(PIECE) {
+            let (plain, scaled) = exp_sums(piece, max, scale);
+            total += f64::from(plain);
+            self.pieces.push(f64::from(scaled));
         }
-        self.pieces.iter().sum()
+        (total, self.pieces.iter().sum())
     }
 
-    /// The token at which the running sum of weights passes `target`.
-    fn draw(&self, target: f64) -> usize {
+    /// Replaces the weights by `exp((logits - max) * scale)`.
+    fn weigh(&mut self, logits: &[f32], max: f32, scale: f32) {
+        self.weights.clear();
+        self.weights.extend_from_slice(logits);
+        exp_in_place(&mut self.weights, max, scale);
+    }
+
+    /// The token at which the running sum of weights passes `target`. Only pieces where that can
+    /// happen are computed again.
+    fn draw(&mut self, logits: &[f32], max: f32, scale: f32, target: f64) -> usize {
         let mut below = 0.0;
         let mut last_possible = 0;
-        for (index, (weights, sum)) in self.weights.chunks(PIECE).zip(&self.pieces).enumerate() {
-            if below + sum <= target {
-                below += sum;
-                last_possible = index * PIECE + weights.len() - 1;
+        for index in 0..self.pieces.len() {
+            let first = index * PIECE;
+            let piece = &logits[first..logits.len().min(first + PIECE)];
+            if below + self.pieces[index] <= target {
+                below += self.pieces[index];
+                last_possible = first + piece.len() - 1;
                 continue;
             }
-            for (j, weight) in weights.iter().enumerate() {
+            self.weigh(piece, max, scale);
+            for (j, weight) in self.weights.iter().enumerate() {
                 below += f64::from(*weight);
                 if *weight > 0.0 {
-                    last_possible = index * PIECE + j;
+                    last_possible = first + j;
                 }
                 if below > target {
-                    return index * PIECE + j;
+                    return first + j;
                 }
             }
         }

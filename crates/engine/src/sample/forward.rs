@@ -1,10 +1,13 @@
 //! The forward pass over a batch of rows, each a token at a position of some sequence.
 
-use super::attention::{AttentionScratch, Queries, Span, attend};
+use super::attention::{Attention, AttentionScratch, Span};
 use super::cache::{Cache, SegmentId};
+use super::matrix::{Matrix, Multiplier};
 use super::weights::{LayerWeights, Weights};
-use crate::architecture::RopeTable;
-use crate::kernels::{Level, PANEL, PackedRows, add_assign, multiply, rms_norm, silu_gate};
+use crate::architecture::{LayerVectors, Norm, RopeTable, Wiring};
+use crate::kernels::{
+    Level, PANEL, Rows, activate, add_assign, gate, layer_norm, rms_norm, scale_in_place, soft_cap,
+};
 use crate::{EngineError, Linear, Model, ModelConfig};
 
 /// A token to compute. Its key and value go to `position` of `segment`.
@@ -15,27 +18,73 @@ pub(super) struct Row {
     pub(super) segment: SegmentId,
 }
 
+/// The rotary tables of a model's layers.
+#[derive(Debug)]
+pub(super) struct Ropes {
+    global: RopeTable,
+    /// Of the layers with a window, if there are any.
+    local: Option<RopeTable>,
+}
+
+impl Ropes {
+    pub(super) fn new(config: &ModelConfig, positions: usize) -> Self {
+        let local = config.window.is_some();
+        Self {
+            global: RopeTable::new(config, false, positions),
+            local: local.then(|| RopeTable::new(config, true, positions)),
+        }
+    }
+
+    fn layer(&self, config: &ModelConfig, layer: usize) -> &RopeTable {
+        match &self.local {
+            Some(table) if config.is_local(layer) => table,
+            _ => &self.global,
+        }
+    }
+}
+
 /// Everything a forward pass reads.
 pub(super) struct Network<'a> {
     pub(super) model: &'a Model,
     pub(super) weights: &'a Weights,
-    pub(super) rope: &'a RopeTable,
+    pub(super) ropes: &'a Ropes,
 }
 
 /// Buffers of [`Network::forward`], kept between calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
+    multiplier: Multiplier,
+    attention: Vec<AttentionScratch>,
     positions: Vec<usize>,
     /// The residual stream, `[rows][hidden]`.
     stream: Vec<f32>,
-    normed: Vec<f32>,
-    packed: PackedRows,
+    /// The stream before a block whose halves run side by side.
+    block_input: Vec<f32>,
+    /// What a product reads.
+    input: Vec<f32>,
     product: Vec<f32>,
-    attended: Vec<f32>,
-    activated: Vec<f32>,
-    attention: AttentionScratch,
+    /// One row of a product after its norm.
+    normed: Vec<f32>,
     /// `[wanted rows][vocabulary padded]`.
     logits: Vec<f32>,
+}
+
+impl Scratch {
+    /// Buffers of a forward pass on so many threads.
+    pub(super) fn new(threads: usize) -> Self {
+        let threads = threads.max(1);
+        Self {
+            multiplier: Multiplier::new(threads),
+            attention: (0..threads).map(|_| AttentionScratch::default()).collect(),
+            positions: Vec::new(),
+            stream: Vec::new(),
+            block_input: Vec::new(),
+            input: Vec::new(),
+            product: Vec::new(),
+            normed: Vec::new(),
+            logits: Vec::new(),
+        }
+    }
 }
 
 impl Network<'_> {
@@ -48,33 +97,16 @@ impl Network<'_> {
         cache: &mut Cache,
         scratch: &'s mut Scratch,
     ) -> Result<&'s mut [f32], EngineError> {
-        let level = Level::detect();
         let config = &self.model.config;
         self.embed(rows, scratch)?;
         for (layer, weights) in self.weights.layers.iter().enumerate() {
-            self.attention_block(level, layer, weights, rows, spans, cache, scratch);
-            feed_forward_block(level, config, weights, rows.len(), scratch);
+            if config.architecture.wiring == Wiring::Parallel {
+                scratch.block_input.clone_from(&scratch.stream);
+            }
+            self.attention_half(layer, weights, rows, spans, cache, scratch);
+            self.feed_forward_half(weights, rows.len(), scratch);
         }
-        scratch.normed.resize(wanted.len() * config.hidden, 0.0);
-        for (row, out) in wanted
-            .iter()
-            .zip(scratch.normed.chunks_exact_mut(config.hidden))
-        {
-            let x = &scratch.stream[row * config.hidden..(row + 1) * config.hidden];
-            rms_norm(x, &self.weights.norm, config.norm_epsilon, out);
-        }
-        scratch
-            .logits
-            .resize(wanted.len() * self.padded_vocabulary(), 0.0);
-        scratch
-            .packed
-            .pack(&scratch.normed, wanted.len(), config.hidden, config.hidden);
-        multiply(
-            level,
-            &scratch.packed,
-            &self.weights.head,
-            &mut scratch.logits,
-        );
+        self.head(wanted, scratch);
         Ok(&mut scratch.logits)
     }
 
@@ -89,20 +121,50 @@ impl Network<'_> {
         let embedding = file.matrix("token_embd.weight", config.vocabulary, config.hidden)?;
         scratch.stream.resize(rows.len() * config.hidden, 0.0);
         scratch.positions.clear();
-        for (row, out) in rows
-            .iter()
-            .zip(scratch.stream.chunks_exact_mut(config.hidden))
-        {
+        let lines = scratch.stream.chunks_exact_mut(config.hidden);
+        for (row, out) in rows.iter().zip(lines) {
             file.read_rows(embedding, row.token as usize, 1, out);
             scratch.positions.push(row.position);
         }
+        scale(&mut scratch.stream, config.embedding_scale);
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "half a block of the network")]
-    fn attention_block(
+    fn head(&self, wanted: &[usize], scratch: &mut Scratch) {
+        let config = &self.model.config;
+        let stride = row_stride(config.hidden);
+        scratch.input.resize(wanted.len() * stride, 0.0);
+        for (row, out) in wanted.iter().zip(scratch.input.chunks_exact_mut(stride)) {
+            let x = &scratch.stream[row * config.hidden..(row + 1) * config.hidden];
+            normalise(config, &self.weights.norm, x, out);
+        }
+        let logits = &mut scratch.logits;
+        let input = Rows {
+            data: &scratch.input,
+            rows: wanted.len(),
+            stride,
+        };
+        let (head, file) = (&self.weights.head, &self.model.file);
+        scratch.multiplier.multiply(head, file, input, logits);
+        scale(logits, config.logit_scale);
+        if let Some(cap) = config.logit_cap {
+            soft_cap(logits, cap);
+        }
+    }
+
+    /// `product = input * matrix^T` for the first `rows` rows of `input`, `width` long.
+    fn multiply(&self, matrix: &Matrix, rows: usize, width: usize, scratch: &mut Scratch) {
+        let input = Rows {
+            data: &scratch.input,
+            rows,
+            stride: row_stride(width),
+        };
+        let (multiplier, product) = (&mut scratch.multiplier, &mut scratch.product);
+        multiplier.multiply(matrix, &self.model.file, input, product);
+    }
+
+    fn attention_half(
         &self,
-        level: Level,
         layer: usize,
         weights: &LayerWeights,
         rows: &[Row],
@@ -111,105 +173,191 @@ impl Network<'_> {
         scratch: &mut Scratch,
     ) {
         let config = &self.model.config;
-        norm_and_pack(config, &weights.attention_norm, rows.len(), scratch);
+        let vectors = &weights.vectors;
+        let (stream, input) = (&scratch.stream, &mut scratch.input);
+        normalise_rows(config, &vectors.attention_norm, stream, input);
+        self.multiply(&weights.query_key_value, rows.len(), config.hidden, scratch);
         let stride = weights.query_key_value.padded_outputs();
-        scratch.product.resize(rows.len() * stride, 0.0);
-        multiply(
-            level,
-            &scratch.packed,
-            &weights.query_key_value,
-            &mut scratch.product,
-        );
-        let (queries, keys) = (config.shape(Linear::Query).0, config.shape(Linear::Key).0);
-        let key_start = queries.next_multiple_of(PANEL);
-        let value_start = key_start + keys.next_multiple_of(PANEL);
+        let rope = self.ropes.layer(config, layer);
         for (row, line) in rows.iter().zip(scratch.product.chunks_exact_mut(stride)) {
-            for head in line[..queries].chunks_exact_mut(config.head_dim) {
-                self.rope.rotate(head, row.position);
-            }
-            for head in line[key_start..key_start + keys].chunks_exact_mut(config.head_dim) {
-                self.rope.rotate(head, row.position);
-            }
-            let (key, value) = (&line[key_start..][..keys], &line[value_start..][..keys]);
+            let (key, value) = finish_heads(config, vectors, rope, row.position, line);
             cache.write(row.segment, layer, row.position, key, value);
         }
-        let product = Queries {
-            data: &scratch.product,
+        let attention = Attention {
+            level: Level::detect(),
+            config,
+            cache,
+            layer,
+            spans,
+            queries: &scratch.product,
             stride,
             positions: &scratch.positions,
         };
-        scratch.attended.resize(rows.len() * queries, 0.0);
-        let (attention, out) = (&mut scratch.attention, &mut scratch.attended);
-        attend(level, config, cache, layer, spans, &product, attention, out);
-        scratch
-            .packed
-            .pack(&scratch.attended, rows.len(), queries, queries);
-        scratch
+        let out_stride = row_stride(config.queries());
+        scratch.input.resize(rows.len() * out_stride, 0.0);
+        attention.run(&mut scratch.attention, &mut scratch.input, out_stride);
+        self.multiply(&weights.output, rows.len(), config.queries(), scratch);
+        let norm = vectors.post_attention_norm.as_ref();
+        add_half(config, vectors.bias(Linear::Output), norm, scratch);
+    }
+
+    fn feed_forward_half(&self, weights: &LayerWeights, rows: usize, scratch: &mut Scratch) {
+        let config = &self.model.config;
+        let (vectors, width) = (&weights.vectors, config.feed_forward);
+        let parallel = config.architecture.wiring == Wiring::Parallel;
+        let source = if parallel {
+            &scratch.block_input
+        } else {
+            &scratch.stream
+        };
+        let norm = vectors.feed_forward_norm.as_ref();
+        let norm = norm.unwrap_or(&vectors.attention_norm);
+        normalise_rows(config, norm, source, &mut scratch.input);
+        self.multiply(&weights.gate_up, rows, config.hidden, scratch);
+        let stride = weights.gate_up.padded_outputs();
+        let out_stride = row_stride(width);
+        scratch.input.resize(rows * out_stride, 0.0);
+        let lines = scratch
             .product
-            .resize(rows.len() * weights.output.padded_outputs(), 0.0);
-        multiply(
-            level,
-            &scratch.packed,
-            &weights.output,
-            &mut scratch.product,
-        );
-        add_rows(config.hidden, &scratch.product, &mut scratch.stream);
+            .chunks_exact_mut(stride)
+            .zip(scratch.input.chunks_exact_mut(out_stride));
+        let activation = config.architecture.activation;
+        for (line, out) in lines {
+            let out = &mut out[..width];
+            if config.architecture.gated() {
+                let (gates, ups) = line.split_at_mut(stride / 2);
+                let (gates, ups) = (&mut gates[..width], &mut ups[..width]);
+                add_bias(gates, vectors.bias(Linear::Gate));
+                add_bias(ups, vectors.bias(Linear::Up));
+                gate(activation, gates, ups, out);
+            } else {
+                out.copy_from_slice(&line[..width]);
+                add_bias(out, vectors.bias(Linear::Up));
+                activate(activation, out);
+            }
+        }
+        self.multiply(&weights.down, rows, width, scratch);
+        let norm = vectors.post_feed_forward_norm.as_ref();
+        add_half(config, vectors.bias(Linear::Down), norm, scratch);
     }
 }
 
-fn feed_forward_block(
-    level: Level,
+/// How far apart rows of so many values are stored: off the powers of two, which would put all
+/// rows of a group on the same cache sets.
+fn row_stride(width: usize) -> usize {
+    if width.is_multiple_of(512) {
+        width + 16
+    } else {
+        width
+    }
+}
+
+/// Adds biases to a row's queries, keys and values, normalises and rotates its heads, and returns
+/// its key and value.
+fn finish_heads<'l>(
     config: &ModelConfig,
-    weights: &LayerWeights,
-    rows: usize,
+    vectors: &LayerVectors,
+    rope: &RopeTable,
+    position: usize,
+    line: &'l mut [f32],
+) -> (&'l [f32], &'l [f32]) {
+    let (queries, keys) = (config.queries(), config.keys());
+    let fused = config.architecture.fused();
+    let padded = |width: usize| {
+        if fused {
+            width
+        } else {
+            width.next_multiple_of(PANEL)
+        }
+    };
+    if fused {
+        let all = &mut line[..queries + 2 * keys];
+        add_bias(all, vectors.bias(Linear::QueryKeyValue));
+    }
+    let (query, rest) = line.split_at_mut(padded(queries));
+    let (key, value) = rest.split_at_mut(padded(keys));
+    let (query, key, value) = (&mut query[..queries], &mut key[..keys], &mut value[..keys]);
+    if !fused {
+        add_bias(query, vectors.bias(Linear::Query));
+        add_bias(key, vectors.bias(Linear::Key));
+        add_bias(value, vectors.bias(Linear::Value));
+    }
+    let parts = [
+        (query, vectors.query_norm.as_ref()),
+        (&mut *key, vectors.key_norm.as_ref()),
+    ];
+    let mut normed = Vec::new();
+    for (heads, norm) in parts {
+        for head in heads.chunks_exact_mut(config.head_dim) {
+            if let Some(weight) = norm {
+                normed.resize(config.head_dim, 0.0);
+                rms_norm(head, weight, config.norm_epsilon, &mut normed);
+                head.copy_from_slice(&normed);
+            }
+            rope.rotate(head, position);
+        }
+    }
+    (key, value)
+}
+
+fn add_bias(x: &mut [f32], bias: Option<&[f32]>) {
+    if let Some(bias) = bias {
+        add_assign(x, bias);
+    }
+}
+
+fn scale(x: &mut [f32], factor: f32) {
+    if factor.to_bits() != 1.0f32.to_bits() {
+        scale_in_place(x, factor);
+    }
+}
+
+fn normalise(config: &ModelConfig, norm: &Norm, x: &[f32], out: &mut [f32]) {
+    match &norm.bias {
+        Some(bias) => {
+            layer_norm(x, &norm.weight, bias, config.norm_epsilon, out);
+        }
+        None => {
+            rms_norm(x, &norm.weight, config.norm_epsilon, out);
+        }
+    }
+}
+
+/// Normalises every row of the stream into the rows of a product's input.
+fn normalise_rows(config: &ModelConfig, norm: &Norm, stream: &[f32], input: &mut Vec<f32>) {
+    let (width, stride) = (config.hidden, row_stride(config.hidden));
+    input.resize(stream.len() / width * stride, 0.0);
+    for (x, out) in stream
+        .chunks_exact(width)
+        .zip(input.chunks_exact_mut(stride))
+    {
+        normalise(config, norm, x, out);
+    }
+}
+
+/// `stream[r] += residual_scale * norm(product[r] + bias)`.
+fn add_half(
+    config: &ModelConfig,
+    bias: Option<&[f32]>,
+    norm: Option<&Norm>,
     scratch: &mut Scratch,
 ) {
-    norm_and_pack(config, &weights.feed_forward_norm, rows, scratch);
-    let stride = weights.gate_up.padded_outputs();
-    scratch.product.resize(rows * stride, 0.0);
-    multiply(
-        level,
-        &scratch.packed,
-        &weights.gate_up,
-        &mut scratch.product,
-    );
-    let width = config.feed_forward;
-    scratch.activated.resize(rows * width, 0.0);
-    let lines = scratch
-        .product
-        .chunks_exact(stride)
-        .zip(scratch.activated.chunks_exact_mut(width));
-    for (line, out) in lines {
-        silu_gate(&line[..width], &line[stride / 2..stride / 2 + width], out);
-    }
-    scratch.packed.pack(&scratch.activated, rows, width, width);
-    scratch
-        .product
-        .resize(rows * weights.down.padded_outputs(), 0.0);
-    multiply(level, &scratch.packed, &weights.down, &mut scratch.product);
-    add_rows(config.hidden, &scratch.product, &mut scratch.stream);
-}
-
-fn norm_and_pack(config: &ModelConfig, weight: &[f32], rows: usize, scratch: &mut Scratch) {
     let width = config.hidden;
-    scratch.normed.resize(rows * width, 0.0);
+    scratch.normed.resize(width, 0.0);
     let lines = scratch
-        .stream
-        .chunks_exact(width)
-        .zip(scratch.normed.chunks_exact_mut(width));
-    for (x, out) in lines {
-        rms_norm(x, weight, config.norm_epsilon, out);
-    }
-    scratch.packed.pack(&scratch.normed, rows, width, width);
-}
-
-/// `stream[r] += product[r]`, where rows of the product may be padded.
-fn add_rows(width: usize, product: &[f32], stream: &mut [f32]) {
-    let padded = width.next_multiple_of(PANEL);
-    for (x, y) in stream
-        .chunks_exact_mut(width)
-        .zip(product.chunks_exact(padded))
-    {
-        add_assign(x, &y[..width]);
+        .product
+        .chunks_exact_mut(width.next_multiple_of(PANEL));
+    for (x, y) in scratch.stream.chunks_exact_mut(width).zip(lines) {
+        let y = &mut y[..width];
+        add_bias(y, bias);
+        let y = match norm {
+            Some(norm) => {
+                normalise(config, norm, y, &mut scratch.normed);
+                scratch.normed.as_mut_slice()
+            }
+            None => y,
+        };
+        scale(y, config.residual_scale);
+        add_assign(x, y);
     }
 }

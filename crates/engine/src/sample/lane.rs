@@ -24,6 +24,11 @@ pub(super) struct Work<'a> {
     pub(super) prefix: usize,
     /// The next request nobody has taken.
     pub(super) next: &'a AtomicUsize,
+    /// Samples that have not ended, in all lanes and in none.
+    pub(super) unfinished: &'a AtomicUsize,
+    pub(super) lanes: usize,
+    /// Threads of every lane's forward pass.
+    pub(super) threads: usize,
     pub(super) stop: &'a AtomicBool,
     pub(super) on_sample: &'a (dyn Fn(Finished) + Sync),
 }
@@ -68,7 +73,7 @@ pub(super) fn run(work: &Work<'_>, prefix: Segment) -> Result<GenerationStats, E
         prefix,
         prefills: VecDeque::new(),
         sequences: Vec::new(),
-        scratch: Scratch::default(),
+        scratch: Scratch::new(work.threads),
         choice: ChoiceScratch::default(),
         stats: GenerationStats::default(),
     };
@@ -85,12 +90,19 @@ pub(super) fn run(work: &Work<'_>, prefix: Segment) -> Result<GenerationStats, E
 }
 
 impl Lane<'_> {
-    /// Takes requests while there is room for their samples.
+    /// Takes requests while there is room for their samples, and never more than the lane's share
+    /// of what is left, so that lanes end at about the same time.
     fn admit(&mut self) {
+        let unfinished = self.work.unfinished.load(Ordering::Relaxed);
+        let room = self
+            .work
+            .options
+            .batch
+            .min(unfinished.div_ceil(self.work.lanes));
         let requests = self.work.requests;
         let waiting = |p: &Prefill| requests[p.request].seeds.len();
         let mut busy = self.sequences.len() + self.prefills.iter().map(waiting).sum::<usize>();
-        while busy < self.work.options.batch {
+        while busy < room {
             let request = self.work.next.fetch_add(1, Ordering::Relaxed);
             let Some(taken) = requests.get(request) else {
                 return;
@@ -123,7 +135,7 @@ impl Lane<'_> {
             );
         }
         // The buffers leave `self` for as long as the logits in them are read.
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut scratch = std::mem::replace(&mut self.scratch, Scratch::new(1));
         let Batch {
             rows,
             spans,
@@ -251,6 +263,7 @@ impl Lane<'_> {
                 prompts.push(sequence.prompt);
             }
             self.stats.samples += 1;
+            self.work.unfinished.fetch_sub(1, Ordering::Relaxed);
             (self.work.on_sample)(finished);
         }
         for prompt in prompts {

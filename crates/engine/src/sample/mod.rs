@@ -9,10 +9,11 @@ mod cache;
 mod choose;
 mod forward;
 mod lane;
+mod matrix;
 mod options;
 mod sampler;
 mod sequence;
 mod weights;
 
-pub use options::{Finished, GenerationStats, Request, SamplingOptions};
+pub use options::{Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
 pub use sampler::Sampler;

@@ -42,6 +42,19 @@ impl Default for SamplingOptions {
     }
 }
 
+/// How a sampler holds the weights. Both forms compute the same; with an adapter, results may
+/// differ in the last bits, as one merges it and the other adds it as a low-rank product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WeightStorage {
+    /// Packed as f32 if that takes at most 4 GiB, else streamed.
+    #[default]
+    Automatic,
+    /// Four bytes a weight, ready to multiply with.
+    Packed,
+    /// Quantized in the mapped file; every step dequantizes them once for all its sequences.
+    Streamed,
+}
+
 /// One prompt and how many samples to draw from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::attention::Span;
 use super::cache::{Cache, Segment, SegmentId};
-use super::forward::{Network, Row, Scratch};
+use super::forward::{Network, Ropes, Row, Scratch};
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
-use super::{Finished, GenerationStats, Request, SamplingOptions};
-use crate::architecture::RopeTable;
+use super::{Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
 use crate::{Adapter, EngineError, Model};
 
-/// A model ready to sample from, an adapter merged in. It holds all weights as f32, four bytes
-/// each; drop it before training.
+/// A model ready to sample from, with an adapter. Unless the weights are streamed it holds them all
+/// as f32, four bytes each; drop it before training.
 pub struct Sampler {
     model: Arc<Model>,
     weights: Weights,
@@ -30,14 +29,24 @@ impl fmt::Debug for Sampler {
 }
 
 impl Sampler {
-    /// Dequantizes and packs the weights.
+    /// Prepares the weights, stored as fits their size.
     pub fn new(
         model: Arc<Model>,
         adapter: Option<&Adapter>,
         threads: usize,
     ) -> Result<Self, EngineError> {
+        Self::with_storage(model, adapter, threads, WeightStorage::Automatic)
+    }
+
+    /// Prepares the weights, stored as asked for. Fails if the adapter does not fit the model.
+    pub fn with_storage(
+        model: Arc<Model>,
+        adapter: Option<&Adapter>,
+        threads: usize,
+        storage: WeightStorage,
+    ) -> Result<Self, EngineError> {
         let threads = threads.max(1);
-        let weights = Weights::new(&model, adapter, threads)?;
+        let weights = Weights::new(&model, adapter, threads, storage)?;
         Ok(Self {
             model,
             weights,
@@ -67,26 +76,31 @@ impl Sampler {
         let Some(longest) = requests.iter().map(|r| r.prompt.len()).max() else {
             return Ok(GenerationStats::default());
         };
-        let rope = RopeTable::new(&self.model.config, false, longest + options.max_tokens);
+        let ropes = Ropes::new(&self.model.config, longest + options.max_tokens);
         let network = Network {
             model: &self.model,
             weights: &self.weights,
-            rope: &rope,
+            ropes: &ropes,
         };
         let prefix = common_prefix(requests);
-        let segment = compute_prefix(&network, &requests[0].prompt[..prefix])?;
+        let segment = compute_prefix(&network, &requests[0].prompt[..prefix], self.threads)?;
+        let (lanes, threads) = self.lanes();
         let next = AtomicUsize::new(0);
+        let unfinished = AtomicUsize::new(requests.iter().map(|r| r.seeds.len()).sum());
         let work = Work {
             network,
             requests,
             options,
             prefix,
             next: &next,
+            unfinished: &unfinished,
+            lanes,
+            threads,
             stop,
             on_sample,
         };
         let mut stats = std::thread::scope(|scope| {
-            let lanes: Vec<_> = (0..self.threads)
+            let lanes: Vec<_> = (0..lanes)
                 .map(|_| {
                     let (work, segment) = (&work, segment.clone());
                     scope.spawn(move || lane::run(work, segment))
@@ -119,21 +133,31 @@ impl Sampler {
                 ..SamplingOptions::default()
             },
         )?;
-        let rope = RopeTable::new(&self.model.config, false, tokens.len());
+        let ropes = Ropes::new(&self.model.config, tokens.len());
         let network = Network {
             model: &self.model,
             weights: &self.weights,
-            rope: &rope,
+            ropes: &ropes,
         };
         let mut cache = Cache::new(&self.model.config);
         let segment = cache.open(0);
         let (rows, spans) = one_text(tokens, segment, &mut cache);
         let wanted: Vec<usize> = (0..rows.len()).collect();
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(self.threads);
         let logits = network.forward(&rows, &spans, &wanted, &mut cache, &mut scratch)?;
         let vocabulary = self.model.config.vocabulary;
         let lines = logits.chunks_exact(network.padded_vocabulary());
         Ok(lines.map(|line| line[..vocabulary].to_vec()).collect())
+    }
+
+    /// How many lanes, and threads of each. Packed weights are read by lanes of their own; streamed
+    /// ones would be dequantized by each, so all threads share one batch.
+    fn lanes(&self) -> (usize, usize) {
+        if self.weights.streamed {
+            (1, self.threads)
+        } else {
+            (self.threads, 1)
+        }
     }
 
     /// Refuses what cannot be sampled before anything is computed.
@@ -209,11 +233,15 @@ fn one_text(tokens: &[u32], segment: SegmentId, cache: &mut Cache) -> (Vec<Row>,
     (rows, spans)
 }
 
-/// Keys and values of the common prefix.
-fn compute_prefix(network: &Network<'_>, tokens: &[u32]) -> Result<Segment, EngineError> {
+/// Keys and values of the common prefix, on all threads.
+fn compute_prefix(
+    network: &Network<'_>,
+    tokens: &[u32],
+    threads: usize,
+) -> Result<Segment, EngineError> {
     let mut cache = Cache::new(&network.model.config);
     let segment = cache.open(0);
-    let mut scratch = Scratch::default();
+    let mut scratch = Scratch::new(threads);
     for chunk in tokens.chunks(PREFILL_ROWS) {
         let (rows, spans) = one_text(chunk, segment, &mut cache);
         network.forward(&rows, &spans, &[], &mut cache, &mut scratch)?;
