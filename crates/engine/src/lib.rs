@@ -26,7 +26,7 @@ pub use architecture::{
 };
 pub use chat::ChatTemplate;
 pub use error::EngineError;
-pub use kernels::instruction_set;
+pub use kernels::{instruction_set, limit_instruction_set};
 pub use lora::{Adapter, AdapterLayout};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};

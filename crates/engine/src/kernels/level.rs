@@ -1,5 +1,9 @@
 //! Which instructions this processor has.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::EngineError;
+
 /// A level of SIMD. All levels give the same results; they differ in speed only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -11,9 +15,22 @@ pub(crate) enum Level {
     Scalar,
 }
 
+/// The best level that may be used, as the number of a [`Level`]; [`limit_instruction_set`] sets it.
+static BEST_ALLOWED: AtomicU8 = AtomicU8::new(Level::Avx512 as u8);
+
 impl Level {
-    /// The best level of this processor (the standard library caches the detection).
+    /// The best level of this processor that may be used.
     pub(crate) fn detect() -> Self {
+        let allowed = BEST_ALLOWED.load(Ordering::Relaxed);
+        match Self::of_processor() {
+            Self::Avx512 if allowed == Self::Avx512 as u8 => Self::Avx512,
+            Self::Avx512 | Self::Avx2 if allowed <= Self::Avx2 as u8 => Self::Avx2,
+            _ => Self::Scalar,
+        }
+    }
+
+    /// The best level of this processor (the standard library caches the detection).
+    fn of_processor() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f")
@@ -61,11 +78,33 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
+impl Level {
+    const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Scalar];
+
+    /// The name for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Scalar => "scalar",
+        }
+    }
+}
+
 /// The instructions this engine uses on this processor: `avx512`, `avx2` or `scalar`.
 pub fn instruction_set() -> &'static str {
-    match Level::detect() {
-        Level::Avx512 => "avx512",
-        Level::Avx2 => "avx2",
-        Level::Scalar => "scalar",
-    }
+    Level::detect().name()
+}
+
+/// Makes this process use no better instructions than these, named as [`instruction_set`] names
+/// them; returns what is used then. Results stay the same, which is what this is for: comparing.
+pub fn limit_instruction_set(name: &str) -> Result<&'static str, EngineError> {
+    let level = Level::ALL.into_iter().find(|level| level.name() == name);
+    let level = level.ok_or_else(|| {
+        EngineError::Input(format!(
+            "there is no instruction set `{name}`; choose avx512, avx2 or scalar"
+        ))
+    })?;
+    BEST_ALLOWED.store(level as u8, Ordering::Relaxed);
+    Ok(instruction_set())
 }

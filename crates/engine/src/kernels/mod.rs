@@ -20,8 +20,8 @@ pub(crate) use activation::{
 };
 pub(crate) use exponentials::exp_sums;
 pub(crate) use gemm::{View, gemm};
-pub use level::instruction_set;
 pub(crate) use level::{Level, dispatch};
+pub use level::{instruction_set, limit_instruction_set};
 pub(crate) use matmul::{Panels, multiply, pack_panel, packed_columns};
 #[allow(unused_imports, reason = "training uses the backward half")]
 pub(crate) use norm::{layer_norm, layer_norm_backward};
