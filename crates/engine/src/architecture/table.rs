@@ -42,10 +42,6 @@ pub enum RopePairs {
 
 /// A family of decoders: everything about it that is not a size.
 #[derive(Debug, PartialEq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a trait of the family"
-)]
 pub struct Architecture {
     /// `general.architecture`, the prefix of the metadata keys.
     pub name: &'static str,

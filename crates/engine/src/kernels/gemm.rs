@@ -27,6 +27,11 @@ impl<'a> View<'a> {
         self.rows
     }
 
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The transposed matrix.
     pub(crate) fn transposed(self) -> Self {
         Self {

@@ -5,7 +5,10 @@
 //! dimension, and every other sum runs over a fixed number of lanes.
 
 mod activation;
+mod backward;
 mod exponentials;
+#[cfg(test)]
+pub(crate) mod finite_differences;
 mod gemm;
 mod level;
 mod matmul;
@@ -14,19 +17,18 @@ mod panel;
 mod transpose;
 mod vector;
 
-#[allow(unused_imports, reason = "training uses the backward halves")]
 pub(crate) use activation::{
     activate, activate_backward, gate, gate_backward, soft_cap, soft_cap_backward,
 };
+pub(crate) use backward::{add_scaled, softmax_backward};
 pub(crate) use exponentials::exp_sums;
 pub(crate) use gemm::{View, gemm};
 pub(crate) use level::{Level, dispatch};
 pub use level::{instruction_set, limit_instruction_set};
 pub(crate) use matmul::{Panels, multiply, pack_panel, packed_columns};
-#[allow(unused_imports, reason = "training uses the backward half")]
 pub(crate) use norm::{layer_norm, layer_norm_backward};
 pub(crate) use panel::{Columns, PANEL, Rows, multiply_panel};
 pub(crate) use vector::{
-    add_assign, exp_in_place, max_of, rms_norm, rms_norm_backward, scale_in_place, silu_gate,
-    silu_gate_backward, softmax_numerators, sum_of_squares,
+    add_assign, exp_in_place, max_of, rms_norm, rms_norm_backward, scale_in_place,
+    softmax_numerators, sum_of_squares,
 };

@@ -126,32 +126,6 @@ dispatch! {
 }
 
 #[inline(always)]
-fn silu_gate_body(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    for ((o, g), u) in out.iter_mut().zip(gate).zip(up) {
-        *o = g * sigmoid(*g) * u;
-    }
-}
-dispatch! {
-    /// `out = silu(gate) * up`.
-    pub(crate) fn silu_gate(gate: &[f32], up: &[f32], out: &mut [f32]) = silu_gate_body;
-}
-
-#[inline(always)]
-fn silu_gate_backward_body(gate: &mut [f32], up: &mut [f32], d_out: &[f32]) {
-    for ((g, u), d) in gate.iter_mut().zip(up).zip(d_out) {
-        let s = sigmoid(*g);
-        let silu = *g * s;
-        let d_gate = d * *u * (s + silu * (1.0 - s));
-        *u = d * silu;
-        *g = d_gate;
-    }
-}
-dispatch! {
-    /// Replaces `gate` and `up` by their gradients, given that of `silu(gate) * up`.
-    pub(crate) fn silu_gate_backward(gate: &mut [f32], up: &mut [f32], d_out: &[f32]) = silu_gate_backward_body;
-}
-
-#[inline(always)]
 fn softmax_numerators_body(x: &mut [f32], scale: f32) -> f32 {
     let max = max_body(x);
     exp_body(x, max, scale)
@@ -266,24 +240,5 @@ mod tests {
         let mut d_x = vec![0.0; 19];
         rms_norm_backward(&x, &weight, scale, &d_out, &mut d_x);
         assert_close(&d_x, &numeric_gradient(&x, loss));
-    }
-
-    #[test]
-    fn silu_gate_backward_matches_finite_differences() {
-        let gate: Vec<f32> = (0..17).map(|i| (i as f32 - 8.0) * 0.6).collect();
-        let up: Vec<f32> = (0..17).map(|i| (i as f32 * 0.9).sin()).collect();
-        let d_out: Vec<f32> = (0..17).map(|i| (i as f32 * 0.4).cos()).collect();
-        let loss = |gate: &[f32], up: &[f32]| -> f64 {
-            let mut out = vec![0.0; 17];
-            silu_gate(gate, up, &mut out);
-            out.iter()
-                .zip(&d_out)
-                .map(|(o, d)| f64::from(*o) * f64::from(*d))
-                .sum()
-        };
-        let (mut d_gate, mut d_up) = (gate.clone(), up.clone());
-        silu_gate_backward(&mut d_gate, &mut d_up, &d_out);
-        assert_close(&d_gate, &numeric_gradient(&gate, |g| loss(g, &up)));
-        assert_close(&d_up, &numeric_gradient(&up, |u| loss(&gate, u)));
     }
 }

@@ -1,96 +1,203 @@
-//! The output head and the cross-entropy, computed only for rows that predict a completion token.
+//! The output head: log-probabilities of target tokens, and the way back from them. Logits are
+//! computed only for rows that predict a completion token, a few rows at a time.
 
-use super::batch::Shard;
+use super::norms;
+use super::tree::{Shard, Target};
 use super::weights::Frozen;
 use crate::ModelConfig;
 use crate::kernels::{
-    View, exp_in_place, gemm, max_of, rms_norm, rms_norm_backward, scale_in_place,
+    View, exp_in_place, gemm, max_of, scale_in_place, soft_cap, soft_cap_backward,
 };
 
-/// Rows whose logits exist at once: a whole vocabulary of f32 each.
+/// Most rows whose logits exist at once: a whole vocabulary of f32 each.
 const ROWS: usize = 128;
+/// Most logits that exist at once, if that is less: 64 MiB.
+const LOGITS: usize = 16 << 20;
 
-/// Buffers of [`loss_and_gradient`], kept between calls.
+/// Buffers of the head, kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct HeadBuffers {
-    inputs: Vec<f32>,
-    scales: Vec<f32>,
     normed: Vec<f32>,
     logits: Vec<f32>,
+    capped: Vec<f32>,
     d_normed: Vec<f32>,
+    /// Indices of targets, in the order of their rows.
+    order: Vec<usize>,
 }
 
-/// The summed cross-entropy of a shard's targets; writes into `d_stream` the gradient of that sum
-/// times `weight` with respect to the last block's output `stream` (both `[tokens][hidden]`).
-pub(super) fn loss_and_gradient(
-    config: &ModelConfig,
-    frozen: &Frozen,
-    shard: &Shard,
-    weight: f32,
-    stream: &[f32],
-    d_stream: &mut [f32],
-    buffers: &mut HeadBuffers,
-) -> f64 {
-    let (width, vocabulary) = (config.hidden, config.vocabulary);
-    let HeadBuffers {
-        inputs,
-        scales,
-        normed,
-        logits,
-        d_normed,
-    } = buffers;
-    d_stream.fill(0.0);
-    let mut loss = 0.0;
-    for targets in shard.targets.chunks(ROWS) {
-        let rows = targets.len();
-        inputs.clear();
-        scales.clear();
-        normed.resize(rows * width, 0.0);
-        d_normed.resize(rows * width, 0.0);
-        logits.resize(rows * vocabulary, 0.0);
-        for ((row, _), out) in targets.iter().zip(normed.chunks_exact_mut(width)) {
-            let x = &stream[row * width..(row + 1) * width];
-            inputs.extend_from_slice(x);
-            scales.push(rms_norm(x, &frozen.norm, config.norm_epsilon, out));
+/// The output head over a shard's output rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) config: &'a ModelConfig,
+    pub(super) frozen: &'a Frozen,
+    pub(super) shard: &'a Shard,
+    /// The last block's output at the shard's output rows, `[outputs][hidden]`.
+    pub(super) stream: &'a [f32],
+}
+
+impl Head<'_> {
+    /// The log-probability of every target of the shard.
+    #[allow(
+        dead_code,
+        reason = "objectives whose weights depend on it call it first"
+    )]
+    pub(super) fn log_probabilities(&self, buffers: &mut HeadBuffers) -> Vec<f64> {
+        self.pass(None, buffers)
+    }
+
+    /// As [`Head::log_probabilities`]; adds to `d_stream` the gradient of
+    /// `sum over targets of weights[target] * log-probability`.
+    pub(super) fn backward(
+        &self,
+        weights: &[f32],
+        d_stream: &mut [f32],
+        buffers: &mut HeadBuffers,
+    ) -> Vec<f64> {
+        self.pass(Some((weights, d_stream)), buffers)
+    }
+
+    fn pass(&self, mut back: Option<(&[f32], &mut [f32])>, buffers: &mut HeadBuffers) -> Vec<f64> {
+        let (config, targets) = (self.config, &self.shard.targets);
+        let hidden = config.hidden;
+        let rows = self.stream.len() / hidden;
+        let mut log_probabilities = vec![0.0; targets.len()];
+        let mut order = std::mem::take(&mut buffers.order);
+        order.clear();
+        order.extend(0..targets.len());
+        order.sort_by_key(|t| (targets[*t].output, *t));
+        let mut rest = order.as_slice();
+        let step = (LOGITS / config.vocabulary).clamp(1, ROWS);
+        for from in (0..rows).step_by(step) {
+            let to = (from + step).min(rows);
+            let here = rest.partition_point(|t| targets[*t].output < to);
+            let (chunk, after) = rest.split_at(here);
+            rest = after;
+            self.logits(from, to, buffers);
+            let lines = buffers.logits.chunks_exact_mut(config.vocabulary);
+            let mut of_chunk = chunk;
+            for (output, line) in (from..to).zip(lines) {
+                let here = of_chunk.partition_point(|t| targets[*t].output <= output);
+                let (of_row, after) = of_chunk.split_at(here);
+                of_chunk = after;
+                let weights = back.as_ref().map(|(weights, _)| *weights);
+                row(line, of_row, targets, weights, &mut log_probabilities);
+            }
+            if let Some((_, d_stream)) = &mut back {
+                self.chunk_backward(from, to, d_stream, buffers);
+            }
         }
-        let head = View::new(&frozen.head, vocabulary, width, width);
-        gemm(
-            logits,
-            vocabulary,
-            View::new(normed, rows, width, width),
-            head.transposed(),
-            1.0,
-            false,
-        );
-        for ((_, target), line) in targets.iter().zip(logits.chunks_exact_mut(vocabulary)) {
-            loss += cross_entropy(line, *target as usize, weight);
-        }
-        gemm(
-            d_normed,
-            width,
-            View::new(logits, rows, vocabulary, vocabulary),
-            head,
-            1.0,
-            false,
-        );
-        for (i, (row, _)) in targets.iter().enumerate() {
-            let (x, d) = (
-                &inputs[i * width..(i + 1) * width],
-                &d_normed[i * width..(i + 1) * width],
-            );
-            let d_x = &mut d_stream[row * width..(row + 1) * width];
-            rms_norm_backward(x, &frozen.norm, scales[i], d, d_x);
+        buffers.order = order;
+        log_probabilities
+    }
+
+    /// Scaled and capped logits of the output rows `from..to`.
+    fn logits(&self, from: usize, to: usize, buffers: &mut HeadBuffers) {
+        let config = self.config;
+        let (hidden, vocabulary) = (config.hidden, config.vocabulary);
+        let rows = &self.stream[from * hidden..to * hidden];
+        norms::forward(config, &self.frozen.norm, rows, &mut buffers.normed);
+        buffers.logits.resize((to - from) * vocabulary, 0.0);
+        let head = View::new(&self.frozen.head, vocabulary, hidden, hidden);
+        let normed = View::new(&buffers.normed, to - from, hidden, hidden);
+        let logits = &mut buffers.logits;
+        let scale = config.logit_scale;
+        gemm(logits, vocabulary, normed, head.transposed(), scale, false);
+        if let Some(cap) = config.logit_cap {
+            soft_cap(logits, cap);
+            buffers.capped.clone_from(logits);
         }
     }
-    loss
+
+    /// From the gradient of a chunk's logits, which stands in `buffers.logits`, to `d_stream`.
+    fn chunk_backward(
+        &self,
+        from: usize,
+        to: usize,
+        d_stream: &mut [f32],
+        buffers: &mut HeadBuffers,
+    ) {
+        let config = self.config;
+        let (hidden, vocabulary) = (config.hidden, config.vocabulary);
+        if let Some(cap) = config.logit_cap {
+            soft_cap_backward(&buffers.capped, cap, &mut buffers.logits);
+        }
+        buffers.d_normed.resize((to - from) * hidden, 0.0);
+        let head = View::new(&self.frozen.head, vocabulary, hidden, hidden);
+        let d_logits = View::new(&buffers.logits, to - from, vocabulary, vocabulary);
+        let d_normed = &mut buffers.d_normed;
+        gemm(d_normed, hidden, d_logits, head, config.logit_scale, false);
+        let rows = &self.stream[from * hidden..to * hidden];
+        let d_rows = &mut d_stream[from * hidden..to * hidden];
+        norms::backward(config, &self.frozen.norm, rows, d_normed, d_rows);
+    }
 }
 
-/// The loss of one row; replaces its logits by their gradient times `weight`.
-fn cross_entropy(logits: &mut [f32], target: usize, weight: f32) -> f64 {
+/// Log-probabilities of a row's targets; with weights, replaces the row's logits by their gradient.
+fn row(
+    logits: &mut [f32],
+    of_row: &[usize],
+    targets: &[Target],
+    weights: Option<&[f32]>,
+    log_probabilities: &mut [f64],
+) {
     let max = max_of(logits);
-    let score = logits[target] - max;
+    for target in of_row {
+        let token = targets[*target].token as usize;
+        log_probabilities[*target] = f64::from(logits[token] - max);
+    }
     let sum = exp_in_place(logits, max, 1.0);
-    scale_in_place(logits, weight / sum);
-    logits[target] -= weight;
-    f64::from(sum).ln() - f64::from(score)
+    for target in of_row {
+        log_probabilities[*target] -= f64::from(sum).ln();
+    }
+    if let Some(weights) = weights {
+        let total: f32 = of_row.iter().map(|t| weights[*t]).sum();
+        scale_in_place(logits, -total / sum);
+        for target in of_row {
+            logits[targets[*target].token as usize] += weights[*target];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::finite_differences::{assert_gradient, wave};
+    use crate::train::tree::Sequence;
+
+    #[test]
+    fn log_probabilities_match_finite_differences_with_scale_and_cap() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny.gguf");
+        let model = crate::Model::open(&path).unwrap();
+        let frozen = Frozen::new(&model, 8).unwrap();
+        let mut config = model.config.clone();
+        config.logit_scale = 3.0;
+        let tokens: [&[u32]; 2] = [&[5, 6, 7, 8], &[5, 6, 9]];
+        let sequences = tokens.map(|tokens| Sequence {
+            tokens,
+            prompt_tokens: 1,
+        });
+        let shard = Shard::new(&sequences);
+        let stream = wave(shard.outputs.len() * config.hidden, 0.7, 1.0);
+        let weights = wave(shard.targets.len(), 1.9, 1.0);
+        for cap in [None, Some(2.0)] {
+            config.logit_cap = cap;
+            let frozen = &frozen;
+            let head = Head {
+                config: &config,
+                frozen,
+                shard: &shard,
+                stream: &stream,
+            };
+            let mut buffers = HeadBuffers::default();
+            let mut d = vec![0.0; stream.len()];
+            let together = head.backward(&weights, &mut d, &mut buffers);
+            assert_eq!(together, head.log_probabilities(&mut buffers));
+            assert_gradient(&stream, &d, |stream| {
+                let mut buffers = HeadBuffers::default();
+                let values = Head { stream, ..head }.log_probabilities(&mut buffers);
+                let weighted = values.iter().zip(&weights);
+                weighted.map(|(v, w)| v * f64::from(*w)).sum()
+            });
+        }
+    }
 }

@@ -3,12 +3,15 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use super::batch::{Shard, deal, examples_of_step};
+use super::batch::examples_of_step;
+use super::deal::Dealing;
+use super::network::{Network, Workspace};
+use super::objective::Objective;
 use super::optimizer::{Moments, adamw, clip};
-use super::shard::{Network, Workspace};
+use super::parallel::sum_of_shards;
+use super::tree::{Sequence, Shard};
 use super::weights::{Frozen, Merged};
 use super::{Checkpoint, StepReport, TrainerOptions, TrainingExample};
-use crate::kernels::add_assign;
 use crate::{Adapter, AdapterLayout, EngineError, Model};
 
 /// A training in progress.
@@ -22,7 +25,7 @@ pub struct Trainer {
     moments: Moments,
     step: u32,
     workspaces: Vec<Workspace>,
-    /// One gradient for each thread.
+    /// Buffers for the gradients of shards.
     gradients: Vec<Vec<f32>>,
     total: Vec<f32>,
 }
@@ -56,7 +59,7 @@ impl Trainer {
             moments: Moments::new(parameters),
             step: 0,
             workspaces: (0..threads).map(|_| Workspace::default()).collect(),
-            gradients: vec![vec![0.0; parameters]; threads],
+            gradients: Vec::new(),
             total: vec![0.0; parameters],
             model,
             examples,
@@ -125,8 +128,7 @@ impl Trainer {
             self.options.seed,
             step,
         );
-        let examples: Vec<&TrainingExample> = chosen.iter().map(|i| &self.examples[*i]).collect();
-        let shards = deal(&examples, self.options.shard_tokens);
+        let shards = self.deal(chosen.into_iter());
         let loss = self.gradient_of(&shards)?;
         let norm = clip(&mut self.total, self.options.clip);
         if !loss.is_finite() || !norm.is_finite() {
@@ -149,11 +151,21 @@ impl Trainer {
         })
     }
 
-    /// The mean loss over completion tokens; leaves its gradient in `total`. Each wave computes one
-    /// shard on each thread, then adds their gradients in the order of the shards.
+    fn deal(&self, chosen: impl Iterator<Item = usize>) -> Vec<Shard> {
+        let sequence = |i: usize| Sequence {
+            tokens: &self.examples[i].tokens,
+            prompt_tokens: self.examples[i].prompt_tokens,
+        };
+        let sequences: Vec<Sequence<'_>> = chosen.map(sequence).collect();
+        Dealing::new(&self.model.config, 1, self.options.shard_tokens).deal(&sequences)
+    }
+
+    /// The mean loss over completion tokens; leaves its gradient in `total`.
     fn gradient_of(&mut self, shards: &[Shard]) -> Result<f64, EngineError> {
         let targets: usize = shards.iter().map(|s| s.targets.len()).sum();
-        let weight = 1.0 / targets as f32;
+        let objective = Objective::NextToken {
+            weight: 1.0 / targets as f64,
+        };
         if let Some(merged) = &mut self.merged {
             merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
         }
@@ -163,38 +175,21 @@ impl Trainer {
             adapter: &self.adapter,
             merged: self.merged.as_ref(),
         };
-        self.total.fill(0.0);
-        let mut loss = 0.0;
-        for wave in shards.chunks(self.workspaces.len()) {
-            let workers = self.workspaces.iter_mut().zip(&mut self.gradients);
-            let losses: Result<Vec<f64>, EngineError> = std::thread::scope(|scope| {
-                let threads: Vec<_> = wave
-                    .iter()
-                    .zip(workers)
-                    .map(|(shard, (workspace, gradient))| {
-                        scope.spawn(move || {
-                            network.loss_and_gradient(shard, weight, workspace, gradient)
-                        })
-                    })
-                    .collect();
-                let join = |t: std::thread::ScopedJoinHandle<'_, _>| {
-                    t.join().map_err(|_| EngineError::Worker).flatten()
-                };
-                threads.into_iter().map(join).collect()
-            });
-            for (shard_loss, gradient) in losses?.into_iter().zip(&self.gradients) {
-                loss += shard_loss;
-                add_assign(&mut self.total, gradient);
-            }
-        }
-        Ok(loss / targets as f64)
+        sum_of_shards(
+            shards.len(),
+            &mut self.workspaces,
+            &mut self.total,
+            &mut self.gradients,
+            |shard, workspace, gradient| {
+                network.loss_and_gradient(&shards[shard], objective, workspace, gradient)
+            },
+        )
     }
 
     /// The mean loss and its gradient over all examples at the current parameters, in the layout of
     /// [`AdapterLayout`].
     pub fn loss_and_gradient(&mut self) -> Result<(f64, Vec<f32>), EngineError> {
-        let examples: Vec<&TrainingExample> = self.examples.iter().collect();
-        let shards = deal(&examples, self.options.shard_tokens);
+        let shards = self.deal(0..self.examples.len());
         let loss = self.gradient_of(&shards)?;
         Ok((loss, self.total.clone()))
     }
@@ -298,5 +293,47 @@ mod tests {
             (losses, trainer.adapter().clone())
         };
         assert!(trained(true) == trained(false));
+    }
+
+    /// Loss and gradient do not change when what sequences have in common is computed once.
+    #[test]
+    fn a_shared_prompt_gives_the_gradient_of_its_sequences_apart() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny.gguf");
+        let model = Arc::new(Model::open(&path).unwrap());
+        let example = |i: u32| TrainingExample {
+            tokens: (0..20)
+                .map(|j| 3 + (j * 5 + if j > 11 { i * 7 } else { i / 3 }) % 90)
+                .collect(),
+            prompt_tokens: 9,
+        };
+        let examples: Vec<TrainingExample> = (0..6).map(example).collect();
+        let options = TrainerOptions {
+            rank: 4,
+            ..TrainerOptions::default()
+        };
+        let train = |examples: Vec<TrainingExample>| {
+            let mut trainer = Trainer::new(model.clone(), examples, options.clone()).unwrap();
+            let adapter = trainer.adapter.clone();
+            for (i, value) in trainer.adapter.values.iter_mut().enumerate() {
+                *value += 0.02 * (i as f32 * 0.37).sin();
+            }
+            assert!(adapter != trainer.adapter);
+            trainer.loss_and_gradient().unwrap()
+        };
+        let (loss, gradient) = train(examples.clone());
+        let (mut apart, mut sum) = (0.0, vec![0.0; gradient.len()]);
+        for example in examples {
+            let (loss, gradient) = train(vec![example]);
+            apart += loss / 6.0;
+            crate::kernels::add_scaled(&mut sum, &gradient, 1.0 / 6.0);
+        }
+        assert!(
+            (loss - apart).abs() < 1e-6 * apart,
+            "{loss} against {apart}"
+        );
+        let largest = sum.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        for (a, b) in gradient.iter().zip(&sum) {
+            assert!((a - b).abs() < 1e-5 * largest, "{a} against {b}");
+        }
     }
 }

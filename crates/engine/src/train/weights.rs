@@ -1,49 +1,40 @@
 //! The weights during training: mapped, and dequantized with the adapter merged in once per step,
 //! or, for large models, layer by layer whenever they are needed.
 
-use crate::architecture::RopeTable;
+use crate::architecture::{LayerVectors, Norm, RopeTable};
 use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 
 /// What every shard reads and none changes.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    attention_norms: Vec<Vec<f32>>,
-    feed_forward_norms: Vec<Vec<f32>>,
-    pub(super) norm: Vec<f32>,
+    pub(super) layers: Vec<LayerVectors>,
+    pub(super) norm: Norm,
     /// The output head, `[vocabulary][hidden]`.
     pub(super) head: Vec<f32>,
-    pub(super) rope: RopeTable,
+    rope: RopeTable,
+    /// Of layers with a window, where the model has such.
+    local_rope: Option<RopeTable>,
 }
 
 impl Frozen {
     /// `longest` is the longest sequence that will be trained on.
     pub(super) fn new(model: &Model, longest: usize) -> Result<Self, EngineError> {
-        let read = |name: &str| {
-            Ok::<_, EngineError>(model.file.read(model.file.matrix(
-                name,
-                1,
-                model.config.hidden,
-            )?))
-        };
-        let norms = |name: &str| {
-            let names = (0..model.config.layers).map(|l| format!("blk.{l}.{name}.weight"));
-            names.map(|name| read(&name)).collect::<Result<Vec<_>, _>>()
-        };
+        let (config, file) = (&model.config, &model.file);
+        let layers = (0..config.layers).map(|layer| LayerVectors::read(config, file, layer));
+        let local = config.window.is_some();
         Ok(Self {
-            attention_norms: norms("attn_norm")?,
-            feed_forward_norms: norms("ffn_norm")?,
-            norm: read("output_norm.weight")?,
-            head: model.file.read(model.config.head(&model.file)?),
-            rope: RopeTable::new(&model.config, false, longest),
+            layers: layers.collect::<Result<_, _>>()?,
+            norm: Norm::read(config, file, "output_norm", config.hidden)?,
+            head: file.read(config.head(file)?),
+            rope: RopeTable::new(config, false, longest),
+            local_rope: local.then(|| RopeTable::new(config, true, longest)),
         })
     }
 
-    pub(super) fn attention_norm(&self, layer: usize) -> &[f32] {
-        &self.attention_norms[layer]
-    }
-
-    pub(super) fn feed_forward_norm(&self, layer: usize) -> &[f32] {
-        &self.feed_forward_norms[layer]
+    /// The rotary table of a layer.
+    pub(super) fn rope(&self, config: &ModelConfig, layer: usize) -> &RopeTable {
+        let local = self.local_rope.as_ref().filter(|_| config.is_local(layer));
+        local.unwrap_or(&self.rope)
     }
 }
 
@@ -64,13 +55,21 @@ impl Group {
         Self::Down,
     ];
 
-    pub(super) fn linears(self) -> &'static [Linear] {
-        match self {
-            Self::AttentionInputs => &[Linear::Query, Linear::Key, Linear::Value],
+    /// The linear layers of a group, in the order they stand below each other.
+    pub(super) fn linears(self, config: &ModelConfig) -> impl Iterator<Item = Linear> {
+        let kinds: &[Linear] = match self {
+            Self::AttentionInputs => &[
+                Linear::Query,
+                Linear::Key,
+                Linear::Value,
+                Linear::QueryKeyValue,
+            ],
             Self::Output => &[Linear::Output],
             Self::FeedForwardInputs => &[Linear::Gate, Linear::Up],
             Self::Down => &[Linear::Down],
-        }
+        };
+        let there = config.linears();
+        kinds.iter().copied().filter(|l| there.contains(l))
     }
 }
 
@@ -139,20 +138,15 @@ pub(super) fn load(
     group: Group,
     out: &mut Vec<f32>,
 ) -> Result<(), EngineError> {
-    let linears = group.linears();
-    let total: usize = linears
-        .iter()
-        .map(|l| model.config.shape(*l))
-        .map(|(o, i)| o * i)
-        .sum();
-    out.resize(total, 0.0);
+    let shapes = group.linears(&model.config).map(|l| model.config.shape(l));
+    out.resize(shapes.map(|(o, i)| o * i).sum(), 0.0);
     let mut rest = out.as_mut_slice();
-    for linear in linears {
-        let info = model.config.linear(&model.file, layer, *linear)?;
-        let (outputs, inputs) = model.config.shape(*linear);
+    for linear in group.linears(&model.config) {
+        let info = model.config.linear(&model.file, layer, linear)?;
+        let (outputs, inputs) = model.config.shape(linear);
         let (weight, after) = rest.split_at_mut(outputs * inputs);
         model.file.read_rows(info, 0, outputs, weight);
-        adapter.merge_into(layer, *linear, weight);
+        adapter.merge_into(layer, linear, weight);
         rest = after;
     }
     Ok(())

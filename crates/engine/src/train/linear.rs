@@ -1,0 +1,139 @@
+//! Linear layers: the frozen weights with the adapter merged in, and the adapter's gradients.
+
+use super::network::Network;
+use super::weights::{Group, load};
+use crate::kernels::{View, add_scaled, gemm};
+use crate::{EngineError, Linear};
+
+/// Buffers of linear layers, kept between calls.
+#[derive(Debug, Default)]
+pub(super) struct LinearBuffers {
+    /// The weights of a group, where they are not kept.
+    weight: Vec<f32>,
+    /// A product with one of the adapter's matrices, `[rows][rank]`.
+    low_rank: Vec<f32>,
+}
+
+/// Where a product goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Into {
+    /// It replaces what is there.
+    Fresh,
+    /// It is added, times a factor.
+    Sum(f32),
+}
+
+impl Network<'_> {
+    /// Number of outputs of a group: the sum of its linear layers'.
+    pub(super) fn outputs(&self, group: Group) -> usize {
+        let linears = group.linears(&self.model.config);
+        linears.map(|l| self.model.config.shape(l).0).sum()
+    }
+
+    /// The weights of a group, `[outputs][inputs]`, the adapter merged in: those of this step, or
+    /// made in `buffer`.
+    fn weight<'w>(
+        &'w self,
+        layer: usize,
+        group: Group,
+        buffer: &'w mut Vec<f32>,
+    ) -> Result<&'w [f32], EngineError> {
+        if let Some(merged) = self.merged {
+            return Ok(merged.get(layer, group));
+        }
+        load(self.model, self.adapter, layer, group, buffer)?;
+        Ok(buffer)
+    }
+
+    /// `out = input W^T + bias` for a group of linear layers, or adds that to `out`. `input` is
+    /// `[rows][inputs]`, `out` `[rows][outputs]` without gaps.
+    pub(super) fn linear_forward(
+        &self,
+        layer: usize,
+        group: Group,
+        input: View<'_>,
+        out: &mut [f32],
+        into: Into,
+        buffers: &mut LinearBuffers,
+    ) -> Result<(), EngineError> {
+        let (outputs, inputs) = (self.outputs(group), input.columns());
+        let (factor, accumulate) = match into {
+            Into::Fresh => (1.0, false),
+            Into::Sum(factor) => (factor, true),
+        };
+        let weight = self.weight(layer, group, &mut buffers.weight)?;
+        let weight = View::new(weight, outputs, inputs, inputs);
+        gemm(out, outputs, input, weight.transposed(), factor, accumulate);
+        let mut first = 0;
+        for linear in group.linears(&self.model.config) {
+            let width = self.model.config.shape(linear).0;
+            if let Some(bias) = self.frozen.layers[layer].bias(linear) {
+                for row in out.chunks_exact_mut(outputs) {
+                    add_scaled(&mut row[first..first + width], bias, factor);
+                }
+            }
+            first += width;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "buffers of one workspace")]
+    /// The way back through a group of linear layers: writes the gradients of what is trained in
+    /// them, and `d_input = d_output W` if it is asked for. `d_output` is `[rows][outputs]`.
+    pub(super) fn linear_backward(
+        &self,
+        layer: usize,
+        group: Group,
+        input: View<'_>,
+        d_output: &[f32],
+        d_input: Option<&mut [f32]>,
+        buffers: &mut LinearBuffers,
+        gradient: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let (outputs, rows) = (self.outputs(group), input.rows());
+        let mut first = 0;
+        for linear in group.linears(&self.model.config) {
+            let width = self.model.config.shape(linear).0;
+            let d = View::new(&d_output[first..], rows, width, outputs);
+            self.adapter_gradient(layer, linear, input, d, &mut buffers.low_rank, gradient);
+            first += width;
+        }
+        if let Some(d_input) = d_input {
+            let inputs = input.columns();
+            let weight = self.weight(layer, group, &mut buffers.weight)?;
+            let weight = View::new(weight, outputs, inputs, inputs);
+            let d_output = View::new(d_output, rows, outputs, outputs);
+            gemm(d_input, inputs, d_output, weight, 1.0, false);
+        }
+        Ok(())
+    }
+
+    /// Gradients of `A` and `B` from a linear layer's input `x` and its output's gradient `d`:
+    /// with `u = x A^T` and `v = scale d B`, `dB = scale d^T u` and `dA = v^T x`.
+    fn adapter_gradient(
+        &self,
+        layer: usize,
+        linear: Linear,
+        x: View<'_>,
+        d: View<'_>,
+        buffer: &mut Vec<f32>,
+        gradient: &mut [f32],
+    ) {
+        let layout = &self.adapter.layout;
+        let (rank, scale) = (layout.rank, layout.scale());
+        let (outputs, inputs) = layout.shape(linear);
+        let rows = x.rows();
+        buffer.resize(rows * rank, 0.0);
+        let values = &self.adapter.values;
+        let a = View::new(&values[layout.a(layer, linear)], rank, inputs, inputs);
+        let b = View::new(&values[layout.b(layer, linear)], outputs, rank, rank);
+        gemm(buffer, rank, x, a.transposed(), 1.0, false);
+        let u = View::new(buffer, rows, rank, rank);
+        let d_b = &mut gradient[layout.b(layer, linear)];
+        gemm(d_b, rank, d.transposed(), u, scale, false);
+        gemm(buffer, rank, d, b, scale, false);
+        let v = View::new(buffer, rows, rank, rank);
+        let d_a = &mut gradient[layout.a(layer, linear)];
+        gemm(d_a, inputs, v.transposed(), x, 1.0, false);
+    }
+}
