@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Tasks(TasksCommand),
     /// Fine-tune a model on JSON lines of `prompt` and `completion`.
     Train(TrainArguments),
+    /// Merge an adapter into its base and write the result as a GGUF file.
+    Merge(MergeArguments),
     /// Measure a model, with or without an adapter, on a task.
     Evaluate(EvaluateArguments),
     /// Compare an answer with a gold answer.
@@ -223,6 +225,36 @@ pub(crate) struct TrainArguments {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArguments {
+    /// The adapter: a PEFT directory or a GGUF file.
+    pub(crate) adapter: PathBuf,
+    /// The base model's sources, tried in order.
+    #[arg(long, required = true)]
+    pub(crate) model: Vec<String>,
+    /// The GGUF file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// How the adapted layers are stored; all others stay as they are in the base.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) store: Stored,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+/// How weights are stored in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stored {
+    /// Four bytes a weight: what the adapter was trained on, exactly.
+    F32,
+    /// Two bytes a weight.
+    #[default]
+    F16,
+    /// About one byte a weight.
+    #[value(name = "q8_0")]
+    Q8_0,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     std::fs::write(
         Path::new(&out).join("adapter.gguf"),
-        adapter.to_gguf(model.config()),
+        adapter.to_gguf(model.config())?,
     )?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod model;
 mod profile;
 mod random;
 mod sample;
+mod scratch;
 mod tokenizer;
 mod train;
 
@@ -27,9 +28,10 @@ pub use architecture::{
 pub use chat::ChatTemplate;
 pub use error::EngineError;
 pub use kernels::{instruction_set, limit_instruction_set};
-pub use lora::{Adapter, AdapterLayout};
+pub use lora::{Adapter, AdapterLayout, LoraScaling};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};
 pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage};
+pub use scratch::{ModelShape, Vocabulary};
 pub use tokenizer::Tokenizer;
 pub use train::{Checkpoint, Schedule, StepReport, Trainer, TrainerOptions, TrainingExample};

@@ -54,9 +54,8 @@ fn damaged_peft_adapters_are_refused() {
         ("r", json!(0), "rank 0"),
         ("r", json!(4_000_000_000u32), "rank 4000000000"),
         ("lora_alpha", json!(1e300), "alpha"),
-        ("peft_type", json!("IA3"), "only plain LoRA"),
-        ("use_dora", json!(true), "only plain LoRA"),
-        ("use_rslora", json!(true), "only plain LoRA"),
+        ("peft_type", json!("IA3"), "its type is `IA3`"),
+        ("use_dora", json!(true), "lora_magnitude_vector"),
         ("rank_pattern", json!({"q_proj": 2}), "rank_pattern"),
         ("r", json!("four"), "adapter_config.json"),
     ] {

@@ -55,7 +55,7 @@ impl LocalStudent {
         for (name, bytes) in adapter.to_peft(config, &self.model.name())? {
             atomic_write(&directory.join(name), &bytes)?;
         }
-        atomic_write(&directory.join("adapter.gguf"), &adapter.to_gguf(config))?;
+        atomic_write(&directory.join("adapter.gguf"), &adapter.to_gguf(config)?)?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod evaluate;
 mod init;
 mod judge;
+mod merge;
 mod pull;
 mod report;
 mod run;
@@ -38,6 +39,7 @@ pub(crate) async fn execute(
         Command::Pull(arguments) => pull::execute(&arguments, settings, printer),
         Command::Tasks(command) => tasks::execute(&command, printer),
         Command::Train(arguments) => train::execute(&arguments, settings, printer).await,
+        Command::Merge(arguments) => merge::execute(&arguments, settings, printer),
         Command::Evaluate(arguments) => evaluate::execute(&arguments, settings, printer).await,
         Command::Verify(arguments) => verify::execute(&arguments, printer),
         Command::Doctor(arguments) => doctor::execute(&arguments, settings, printer),

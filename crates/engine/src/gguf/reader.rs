@@ -111,6 +111,16 @@ impl GgufFile {
         })
     }
 
+    /// All bytes of the file.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get()
+    }
+
+    /// All tensors, in no order.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.tensors.values()
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path

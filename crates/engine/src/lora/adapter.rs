@@ -1,10 +1,19 @@
 //! The parameters of a LoRA adapter (Hu et al. 2021): for each linear layer `W` a pair `A`, `B`,
-//! which adds `alpha / rank * B A` to it.
+//! which adds `scale * B A` to it; with DoRA also the lengths its rows are brought to.
 
 use std::ops::Range;
 
-use crate::kernels::{View, gemm};
 use crate::{EngineError, Linear, ModelConfig};
+
+/// What alpha is divided by to give the scale of the update.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoraScaling {
+    /// `alpha / rank` (Hu et al. 2021).
+    #[default]
+    Rank,
+    /// `alpha / sqrt(rank)`: rsLoRA (Kalajdzievski 2023), which keeps learning at large ranks.
+    RootOfRank,
+}
 
 /// Where each matrix lies in the flat vector of an adapter's parameters. Gradients and optimizer
 /// moments use the same layout.
@@ -14,6 +23,9 @@ pub struct AdapterLayout {
     pub rank: usize,
     /// Numerator of the scale.
     pub alpha: f32,
+    /// Denominator of the scale.
+    pub scaling: LoraScaling,
+    magnitudes: bool,
     layers: usize,
     linears: &'static [Linear],
     shapes: [(usize, usize); Linear::COUNT],
@@ -21,25 +33,40 @@ pub struct AdapterLayout {
 }
 
 impl AdapterLayout {
-    /// The layout of an adapter on every linear layer of a model.
+    /// The layout of a plain LoRA adapter on every linear layer of a model.
     pub fn new(config: &ModelConfig, rank: usize, alpha: f32) -> Self {
         let linears = config.linears();
         let mut shapes = [(0, 0); Linear::COUNT];
         for linear in linears {
             shapes[linear.index()] = config.shape(*linear);
         }
-        let layer_length = shapes
-            .iter()
-            .map(|(outputs, inputs)| rank * (outputs + inputs))
-            .sum();
-        Self {
+        let mut layout = Self {
             rank,
             alpha,
+            scaling: LoraScaling::Rank,
+            magnitudes: false,
             layers: config.layers,
             linears,
             shapes,
-            layer_length,
-        }
+            layer_length: 0,
+        };
+        layout.layer_length = shapes.iter().map(|shape| layout.length(*shape)).sum();
+        layout
+    }
+
+    /// The same with another denominator of the scale.
+    #[must_use]
+    pub fn with_scaling(self, scaling: LoraScaling) -> Self {
+        Self { scaling, ..self }
+    }
+
+    /// The same with a magnitude vector for each linear layer, or without: DoRA (Liu et al. 2024).
+    #[must_use]
+    pub fn with_magnitudes(self, magnitudes: bool) -> Self {
+        let mut layout = Self { magnitudes, ..self };
+        let shapes = layout.shapes;
+        layout.layer_length = shapes.iter().map(|shape| layout.length(*shape)).sum();
+        layout
     }
 
     /// Number of parameters.
@@ -57,9 +84,26 @@ impl AdapterLayout {
         self.linears
     }
 
-    /// `alpha / rank`.
+    /// What the update `B A` is multiplied by.
     pub fn scale(&self) -> f32 {
-        self.alpha / self.rank as f32
+        match self.scaling {
+            LoraScaling::Rank => self.alpha / self.rank as f32,
+            LoraScaling::RootOfRank => self.alpha / (self.rank as f32).sqrt(),
+        }
+    }
+
+    /// The alpha that gives the same scale when it is divided by the rank, which is all that GGUF
+    /// adapters can say.
+    pub fn alpha_over_rank(&self) -> f32 {
+        match self.scaling {
+            LoraScaling::Rank => self.alpha,
+            LoraScaling::RootOfRank => self.alpha * (self.rank as f32).sqrt(),
+        }
+    }
+
+    /// True for a DoRA adapter: every linear layer has a magnitude vector.
+    pub fn has_magnitudes(&self) -> bool {
+        self.magnitudes
     }
 
     /// Outputs and inputs of a linear layer.
@@ -79,12 +123,23 @@ impl AdapterLayout {
         start..start + self.rank * self.shape(linear).0
     }
 
+    /// DoRA's magnitudes, `[outputs]`, in the order of the GGUF tensor's rows; empty in a plain
+    /// adapter. All zero: the layer is not adapted and stays as it is.
+    pub fn magnitudes(&self, layer: usize, linear: Linear) -> Range<usize> {
+        let start = self.b(layer, linear).end;
+        let outputs = self.shape(linear).0;
+        start..start + if self.magnitudes { outputs } else { 0 }
+    }
+
     fn start(&self, layer: usize, linear: Linear) -> usize {
-        let before: usize = self.shapes[..linear.index()]
-            .iter()
-            .map(|(o, i)| self.rank * (o + i))
-            .sum();
+        let shapes = &self.shapes[..linear.index()];
+        let before: usize = shapes.iter().map(|shape| self.length(*shape)).sum();
         layer * self.layer_length + before
+    }
+
+    /// Parameters of a linear layer of this shape.
+    fn length(&self, (outputs, inputs): (usize, usize)) -> usize {
+        self.rank * (outputs + inputs) + if self.magnitudes { outputs } else { 0 }
     }
 }
 
@@ -99,7 +154,8 @@ pub struct Adapter {
 
 impl Adapter {
     /// A fresh adapter, which changes nothing yet: `B` is zero and `A` uniform within
-    /// `1 / sqrt(inputs)`, as PEFT's Kaiming initialisation with a = sqrt(5) gives.
+    /// `1 / sqrt(inputs)`, as PEFT's Kaiming initialisation with a = sqrt(5) gives. Magnitudes are
+    /// zero until [`Adapter::fill_magnitudes`] has seen the base.
     pub fn new(layout: AdapterLayout, seed: u64) -> Self {
         let mut values = vec![0.0; layout.parameters()];
         let mut random = crate::random::Random::new(seed);
@@ -116,31 +172,14 @@ impl Adapter {
 
     /// Refuses an adapter of another model's shape.
     pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), EngineError> {
-        let fitting = AdapterLayout::new(config, self.layout.rank, self.layout.alpha);
+        let fitting = AdapterLayout::new(config, self.layout.rank, self.layout.alpha)
+            .with_scaling(self.layout.scaling)
+            .with_magnitudes(self.layout.magnitudes);
         if self.layout == fitting && self.values.len() == fitting.parameters() {
             return Ok(());
         }
         Err(EngineError::Input(
             "the adapter was made for a model of another shape; use it with its own base".into(),
         ))
-    }
-
-    /// Adds `scale * B A` to a row-major `[outputs, inputs]` weight.
-    pub(crate) fn merge_into(&self, layer: usize, linear: Linear, weight: &mut [f32]) {
-        let (outputs, inputs) = self.layout.shape(linear);
-        let rank = self.layout.rank;
-        let a = View::new(
-            &self.values[self.layout.a(layer, linear)],
-            rank,
-            inputs,
-            inputs,
-        );
-        let b = View::new(
-            &self.values[self.layout.b(layer, linear)],
-            outputs,
-            rank,
-            rank,
-        );
-        gemm(weight, inputs, b, a, self.layout.scale(), true);
     }
 }

@@ -7,13 +7,22 @@ use crate::gguf::{GgufFile, GgufWriter, TensorInfo};
 use crate::{EngineError, Linear, ModelConfig};
 
 impl Adapter {
-    /// The bytes of a GGUF adapter. Rank is not stored: llama.cpp reads it off the shapes.
-    pub fn to_gguf(&self, config: &ModelConfig) -> Vec<u8> {
+    /// The bytes of a GGUF adapter. Rank is not stored: llama.cpp reads it off the shapes and
+    /// scales by alpha over rank, so for rsLoRA an alpha is written that gives the same scale.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] for a DoRA adapter: the format has no place for its magnitudes.
+    pub fn to_gguf(&self, config: &ModelConfig) -> Result<Vec<u8>, EngineError> {
+        if self.layout.has_magnitudes() {
+            return Err(EngineError::Input(
+                "a GGUF adapter cannot hold the magnitudes of DoRA; export the model with the adapter merged into it instead (`autodidact merge`)".into(),
+            ));
+        }
         let mut writer = GgufWriter::new();
         writer.text("general.type", "adapter");
         writer.text("general.architecture", config.architecture.name);
         writer.text("adapter.type", "lora");
-        writer.number("adapter.lora.alpha", self.layout.alpha);
+        writer.number("adapter.lora.alpha", self.layout.alpha_over_rank());
         for layer in 0..self.layout.layers() {
             for linear in self.layout.linears().iter().copied() {
                 let (outputs, inputs) = self.layout.shape(linear);
@@ -31,7 +40,7 @@ impl Adapter {
                 );
             }
         }
-        writer.finish()
+        Ok(writer.finish())
     }
 
     /// Reads a GGUF adapter.

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::gguf::check_rank_and_alpha;
-use super::{Adapter, AdapterLayout};
+use super::{Adapter, AdapterLayout, LoraScaling};
 use crate::{EngineError, Linear, ModelConfig};
 
 /// The fields of `adapter_config.json` that matter here; only the classic set is written, since
@@ -63,15 +63,21 @@ impl Adapter {
                 let b = &self.values[self.layout.b(layer, linear)];
                 let b = reorder(b, rank, order.as_deref(), Direction::ToTransformers);
                 tensors.push((
-                    tensor_name(layer, linear, fused, 'A'),
+                    tensor_name(layer, linear, fused, HALVES[0]),
                     vec![rank, inputs],
                     bytes(&a),
                 ));
                 tensors.push((
-                    tensor_name(layer, linear, fused, 'B'),
+                    tensor_name(layer, linear, fused, HALVES[1]),
                     vec![outputs, rank],
                     bytes(&b),
                 ));
+                let magnitudes = &self.values[self.layout.magnitudes(layer, linear)];
+                if !magnitudes.is_empty() {
+                    let m = reorder(magnitudes, 1, order.as_deref(), Direction::ToTransformers);
+                    let name = tensor_name(layer, linear, fused, MAGNITUDES);
+                    tensors.push((name, vec![outputs], bytes(&m)));
+                }
             }
         }
         let problem = |e: &dyn std::fmt::Display| EngineError::Input(format!("writing PEFT: {e}"));
@@ -98,8 +104,8 @@ impl Adapter {
                 .filter_map(|l| l.module_name(fused).rsplit('.').next())
                 .map(str::to_owned)
                 .collect(),
-            use_rslora: false,
-            use_dora: false,
+            use_rslora: self.layout.scaling == LoraScaling::RootOfRank,
+            use_dora: self.layout.has_magnitudes(),
             fan_in_fan_out: false,
             inference_mode: true,
             modules_to_save: None,
@@ -125,10 +131,11 @@ impl Adapter {
         };
         let peft: PeftConfig = serde_json::from_slice(&read("adapter_config.json")?)
             .map_err(|e| bad(format!("adapter_config.json: {e}")))?;
-        if peft.peft_type != "LORA" || peft.use_dora || peft.use_rslora {
-            return Err(bad(
-                "only plain LoRA is supported (no DoRA, no rsLoRA)".into()
-            ));
+        if peft.peft_type != "LORA" {
+            return Err(bad(format!(
+                "its type is `{}`; LoRA is supported, with rsLoRA and DoRA",
+                peft.peft_type
+            )));
         }
         if !peft.rank_pattern.is_empty() || !peft.alpha_pattern.is_empty() {
             return Err(bad(
@@ -138,7 +145,14 @@ impl Adapter {
         check_rank_and_alpha(peft.r, peft.lora_alpha, config).map_err(bad)?;
         let weights = read("adapter_model.safetensors")?;
         let tensors = SafeTensors::deserialize(&weights).map_err(|e| bad(e.to_string()))?;
-        let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha);
+        let scaling = if peft.use_rslora {
+            LoraScaling::RootOfRank
+        } else {
+            LoraScaling::Rank
+        };
+        let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha)
+            .with_scaling(scaling)
+            .with_magnitudes(peft.use_dora);
         let mut values = vec![0.0; layout.parameters()];
         let mut known = 0;
         let fused = config.architecture.fused();
@@ -146,8 +160,8 @@ impl Adapter {
             for linear in layout.linears().iter().copied() {
                 let (outputs, inputs) = layout.shape(linear);
                 let order = config.transformers_rows(linear);
-                let a = tensor_name(layer, linear, fused, 'A');
-                let b = tensor_name(layer, linear, fused, 'B');
+                let [a, b, m] = [HALVES[0], HALVES[1], MAGNITUDES]
+                    .map(|part| tensor_name(layer, linear, fused, part));
                 // A layer that is not adapted has neither half: zero B leaves it as it is.
                 let (Ok(a_view), Ok(b_view)) = (tensors.tensor(&a), tensors.tensor(&b)) else {
                     continue;
@@ -158,6 +172,15 @@ impl Adapter {
                 values[layout.a(layer, linear)].copy_from_slice(&a);
                 let b = reorder(&b, peft.r, order.as_deref(), Direction::ToGguf);
                 values[layout.b(layer, linear)].copy_from_slice(&b);
+                if peft.use_dora {
+                    let view = tensors
+                        .tensor(&m)
+                        .map_err(|_| bad(format!("it has no tensor `{m}`")))?;
+                    let m = floats(&view, &[outputs]).map_err(|e| bad(format!("{m}: {e}")))?;
+                    let m = reorder(&m, 1, order.as_deref(), Direction::ToGguf);
+                    values[layout.magnitudes(layer, linear)].copy_from_slice(&m);
+                    known += 1;
+                }
                 known += 2;
             }
         }
@@ -171,14 +194,19 @@ impl Adapter {
     }
 }
 
-fn tensor_name(layer: usize, linear: Linear, fused: bool, half: char) -> String {
+/// The names of `A` and `B` in the file.
+const HALVES: [&str; 2] = ["lora_A.weight", "lora_B.weight"];
+/// The name of DoRA's magnitude vector.
+const MAGNITUDES: &str = "lora_magnitude_vector";
+
+fn tensor_name(layer: usize, linear: Linear, fused: bool, part: &str) -> String {
     let layers = if fused {
         "transformer.h"
     } else {
         "model.layers"
     };
     format!(
-        "base_model.model.{layers}.{layer}.{}.lora_{half}.weight",
+        "base_model.model.{layers}.{layer}.{}.{part}",
         linear.module_name(fused)
     )
 }
@@ -192,7 +220,7 @@ enum Direction {
     ToGguf,
 }
 
-/// Reorders the rows of `B`; `order` is that of [`ModelConfig::transformers_rows`].
+/// Reorders rows of `rank` values: those of `B`, or with rank 1 magnitudes; `order` is that of [`ModelConfig::transformers_rows`].
 fn reorder(b: &[f32], rank: usize, order: Option<&[usize]>, direction: Direction) -> Vec<f32> {
     let mut out = b.to_vec();
     for (gguf, transformers) in order.unwrap_or_default().iter().copied().enumerate() {
