@@ -85,6 +85,22 @@ fn a_trained_adapter_changes_what_evaluate_finds() {
     assert_eq!(code, 0, "{err}");
     assert_eq!(right(Some("adapter")), 5, "the PEFT directory");
     assert_eq!(right(Some("adapter/adapter.gguf")), 5, "the GGUF adapter");
+    let merge = [
+        "merge",
+        "adapter",
+        "--model",
+        model,
+        "--out",
+        "merged.gguf",
+        "--store",
+        "f32",
+    ];
+    let (code, _, err) = run(directory.path(), &merge);
+    assert_eq!(code, 0, "{err}");
+    let spec = fs::read_to_string(directory.path().join("a.toml")).unwrap();
+    let spec = spec.replace(model, "merged.gguf");
+    fs::write(directory.path().join("a.toml"), spec).unwrap();
+    assert_eq!(right(None), 5, "the merged file is a model of its own");
     assert!(
         !directory
             .path()
