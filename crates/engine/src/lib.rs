@@ -34,4 +34,7 @@ pub use profile::{LayerKind, Profile, ProfileEntry};
 pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage};
 pub use scratch::{ModelShape, Vocabulary};
 pub use tokenizer::Tokenizer;
-pub use train::{Checkpoint, Schedule, StepReport, Trainer, TrainerOptions, TrainingExample};
+pub use train::{
+    Checkpoint, PreferenceLoss, PreferencePair, Schedule, ScoredExample, Scorer, StepReport,
+    Trained, Trainer, TrainerOptions, TrainingData, TrainingExample,
+};

@@ -258,7 +258,7 @@ impl ModelConfig {
 
     /// The names of the norms before attention and before the feed-forward half, without
     /// `blk.N.`. Falcon 40B has one for each, under names of its own; Falcon 7B has one for both.
-    pub(super) fn norm_names(
+    pub(crate) fn norm_names(
         &self,
         file: &GgufFile,
         layer: usize,

@@ -89,4 +89,9 @@ impl LayerVectors {
     pub(crate) fn bias(&self, linear: Linear) -> Option<&[f32]> {
         self.biases[linear.index()].as_deref()
     }
+
+    /// The same, to be replaced in a training of all parameters.
+    pub(crate) fn bias_mut(&mut self, linear: Linear) -> Option<&mut [f32]> {
+        self.biases[linear.index()].as_deref_mut()
+    }
 }

@@ -26,6 +26,8 @@ pub struct AdapterLayout {
     /// Denominator of the scale.
     pub scaling: LoraScaling,
     magnitudes: bool,
+    /// Length of the score head, or zero.
+    score: usize,
     layers: usize,
     linears: &'static [Linear],
     shapes: [(usize, usize); Linear::COUNT],
@@ -45,6 +47,7 @@ impl AdapterLayout {
             alpha,
             scaling: LoraScaling::Rank,
             magnitudes: false,
+            score: 0,
             layers: config.layers,
             linears,
             shapes,
@@ -69,9 +72,31 @@ impl AdapterLayout {
         layout
     }
 
+    /// The same with a score head after the last norm, or without: a reward model or verifier.
+    #[must_use]
+    pub fn with_score(self, score: bool) -> Self {
+        let hidden = self.shape(Linear::Output).0;
+        Self {
+            score: if score { hidden } else { 0 },
+            ..self
+        }
+    }
+
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
-        self.layers * self.layer_length
+        self.layers * self.layer_length + self.score
+    }
+
+    /// True for an adapter with a score head.
+    pub fn has_score(&self) -> bool {
+        self.score > 0
+    }
+
+    /// The score head, `[hidden]`: a sequence's score is its product with the normed stream at the
+    /// sequence's last token. Empty where there is none.
+    pub fn score(&self) -> Range<usize> {
+        let start = self.layers * self.layer_length;
+        start..start + self.score
     }
 
     /// Number of blocks.
@@ -155,7 +180,7 @@ pub struct Adapter {
 impl Adapter {
     /// A fresh adapter, which changes nothing yet: `B` is zero and `A` uniform within
     /// `1 / sqrt(inputs)`, as PEFT's Kaiming initialisation with a = sqrt(5) gives. Magnitudes are
-    /// zero until [`Adapter::fill_magnitudes`] has seen the base.
+    /// zero until [`Adapter::fill_magnitudes`] has seen the base, and a score head gives zero.
     pub fn new(layout: AdapterLayout, seed: u64) -> Self {
         let mut values = vec![0.0; layout.parameters()];
         let mut random = crate::random::Random::new(seed);
@@ -174,7 +199,8 @@ impl Adapter {
     pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), EngineError> {
         let fitting = AdapterLayout::new(config, self.layout.rank, self.layout.alpha)
             .with_scaling(self.layout.scaling)
-            .with_magnitudes(self.layout.magnitudes);
+            .with_magnitudes(self.layout.magnitudes)
+            .with_score(self.layout.has_score());
         if self.layout == fitting && self.values.len() == fitting.parameters() {
             return Ok(());
         }

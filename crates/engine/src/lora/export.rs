@@ -24,6 +24,7 @@ impl Adapter {
         path: &Path,
     ) -> Result<(), EngineError> {
         self.check(&model.config)?;
+        self.refuse_score("a merged model")?;
         let merged = self.adapted(model)?;
         let linear_of = |name: &str| merged.iter().find(|(info, _, _)| info.name == name);
         let plans = model.file.tensors_in_order().into_iter().map(|info| {
@@ -102,8 +103,11 @@ impl Adapter {
     }
 }
 
-/// The base's metadata with the storage type of what is merged.
-fn metadata(model: &Model, tensor_type: TensorType) -> Result<GgufMetadata, EngineError> {
+/// The base's metadata with the storage type of what is written anew.
+pub(crate) fn metadata(
+    model: &Model,
+    tensor_type: TensorType,
+) -> Result<GgufMetadata, EngineError> {
     let mut metadata = model.file.raw_metadata()?;
     // llama_ftype: what most tensors are stored as. It informs, and decides nothing.
     let file_type = match tensor_type {

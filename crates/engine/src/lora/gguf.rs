@@ -11,13 +11,14 @@ impl Adapter {
     /// scales by alpha over rank, so for rsLoRA an alpha is written that gives the same scale.
     ///
     /// # Errors
-    /// [`EngineError::Input`] for a DoRA adapter: the format has no place for its magnitudes.
+    /// [`EngineError::Input`] for DoRA and for score heads: the format has no place for them.
     pub fn to_gguf(&self, config: &ModelConfig) -> Result<Vec<u8>, EngineError> {
         if self.layout.has_magnitudes() {
             return Err(EngineError::Input(
                 "a GGUF adapter cannot hold the magnitudes of DoRA; export the model with the adapter merged into it instead (`autodidact merge`)".into(),
             ));
         }
+        self.refuse_score("a GGUF adapter")?;
         let mut writer = GgufWriter::new();
         writer.text("general.type", "adapter");
         writer.text("general.architecture", config.architecture.name);
@@ -41,6 +42,16 @@ impl Adapter {
             }
         }
         Ok(writer.finish())
+    }
+
+    /// Refuses to lose the score head in a file that has no place for it.
+    pub(super) fn refuse_score(&self, file: &str) -> Result<(), EngineError> {
+        if self.layout.has_score() {
+            return Err(EngineError::Input(format!(
+                "{file} cannot hold a score head; keep the PEFT directory"
+            )));
+        }
+        Ok(())
     }
 
     /// Reads a GGUF adapter.

@@ -7,3 +7,5 @@ mod merge;
 mod peft;
 
 pub use adapter::{Adapter, AdapterLayout, LoraScaling};
+
+pub(crate) use export::metadata;

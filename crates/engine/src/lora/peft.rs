@@ -80,6 +80,10 @@ impl Adapter {
                 }
             }
         }
+        let score = &self.values[self.layout.score()];
+        if !score.is_empty() {
+            tensors.push((SCORE.to_owned(), vec![1, score.len()], bytes(score)));
+        }
         let problem = |e: &dyn std::fmt::Display| EngineError::Input(format!("writing PEFT: {e}"));
         let mut views = Vec::new();
         for (name, shape, bytes) in &tensors {
@@ -91,7 +95,14 @@ impl Adapter {
         let weights = safetensors::serialize(views, metadata).map_err(|e| problem(&e))?;
         let config = PeftConfig {
             peft_type: "LORA".into(),
-            task_type: Some("CAUSAL_LM".into()),
+            task_type: Some(
+                if score.is_empty() {
+                    "CAUSAL_LM"
+                } else {
+                    "SEQ_CLS"
+                }
+                .into(),
+            ),
             base_model_name_or_path: Some(base_model.into()),
             r: self.layout.rank,
             lora_alpha: self.layout.alpha,
@@ -108,7 +119,7 @@ impl Adapter {
             use_dora: self.layout.has_magnitudes(),
             fan_in_fan_out: false,
             inference_mode: true,
-            modules_to_save: None,
+            modules_to_save: (!score.is_empty()).then(|| vec!["score".to_owned()]),
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
         };
@@ -152,7 +163,8 @@ impl Adapter {
         };
         let layout = AdapterLayout::new(config, peft.r, peft.lora_alpha)
             .with_scaling(scaling)
-            .with_magnitudes(peft.use_dora);
+            .with_magnitudes(peft.use_dora)
+            .with_score(tensors.tensor(SCORE).is_ok());
         let mut values = vec![0.0; layout.parameters()];
         let mut known = 0;
         let fused = config.architecture.fused();
@@ -184,6 +196,12 @@ impl Adapter {
                 known += 2;
             }
         }
+        if let Ok(view) = tensors.tensor(SCORE) {
+            let score = floats(&view, &[1, config.hidden]);
+            let score = score.map_err(|e| bad(format!("{SCORE}: {e}")))?;
+            values[layout.score()].copy_from_slice(&score);
+            known += 1;
+        }
         if known == 0 || known != tensors.len() {
             return Err(bad(format!(
                 "it holds {} tensors of which {known} belong to this model's linear layers",
@@ -196,6 +214,8 @@ impl Adapter {
 
 /// The names of `A` and `B` in the file.
 const HALVES: [&str; 2] = ["lora_A.weight", "lora_B.weight"];
+/// The name of the score head, a module that is saved whole.
+const SCORE: &str = "base_model.model.score.weight";
 /// The name of DoRA's magnitude vector.
 const MAGNITUDES: &str = "lora_magnitude_vector";
 

@@ -6,6 +6,7 @@ use super::network::{BlockActivations, Network, Workspace, gather_rows, scatter_
 use super::norms;
 use super::tree::Shard;
 use super::weights::Group;
+use super::whole::NormPlace;
 use crate::EngineError;
 use crate::kernels::{View, add_assign};
 
@@ -80,6 +81,10 @@ impl Network<'_> {
             &mut w.d_half,
             &mut w.d_normed,
         );
+        if let Some(norm) = &vectors.post_attention_norm {
+            let (place, x) = (NormPlace::PostAttention(layer), &block.attention_output);
+            self.norm_gradient(place, norm, x, &w.d_normed, gradient);
+        }
         self.linear_backward(
             layer,
             Group::Output,
@@ -97,11 +102,12 @@ impl Network<'_> {
             task.backward(d_out, &mut w.d_product, &mut w.attention);
             rest = after;
         }
-        self.place_backward(layer, shard, block, &mut w.d_product, &mut w.row);
+        self.place_backward(layer, shard, block, &mut w.d_product, &mut w.row, gradient);
         norms::forward(config, &vectors.attention_norm, &block.input, &mut w.normed);
-        // Below the first block nothing learns.
+        // Below the first block nothing learns but the embedding, where all parameters do.
+        let onward = layer > 0 || self.whole.is_some();
         w.d_normed.resize(rows * hidden, 0.0);
-        let d_input = (layer > 0).then_some(w.d_normed.as_mut_slice());
+        let d_input = onward.then_some(w.d_normed.as_mut_slice());
         self.linear_backward(
             layer,
             Group::AttentionInputs,
@@ -111,7 +117,9 @@ impl Network<'_> {
             &mut w.linear,
             gradient,
         )?;
-        if layer > 0 {
+        if onward {
+            let (place, norm) = (NormPlace::Attention(layer), &vectors.attention_norm);
+            self.norm_gradient(place, norm, &block.input, &w.d_normed, gradient);
             self.leave(layer, shard, w);
             let (x, d_x) = (&block.input, &mut w.d_stream);
             norms::backward(config, &vectors.attention_norm, x, &w.d_normed, d_x);
@@ -162,6 +170,7 @@ impl Network<'_> {
         block: &BlockActivations,
         d_product: &mut [f32],
         row: &mut Vec<f32>,
+        gradient: &mut [f32],
     ) {
         let (config, vectors) = (&self.model.config, &self.frozen.layers[layer]);
         let (width, queries) = (self.heads(layer).width, config.queries());
@@ -174,6 +183,9 @@ impl Network<'_> {
             if let (Some(query), Some(key)) = (&vectors.query_norm, &vectors.key_norm) {
                 let (q, k) = block.raw[i * rotated..(i + 1) * rotated].split_at(queries);
                 let (d_q, d_k) = line[..rotated].split_at_mut(queries);
+                if let Some(whole) = self.whole {
+                    whole.head_norm_gradients(layer, config, (q, k), (d_q, d_k), gradient);
+                }
                 norms::heads_backward(q, query, config.norm_epsilon, d_q, row);
                 norms::heads_backward(k, key, config.norm_epsilon, d_k, row);
             }

@@ -5,6 +5,7 @@ use super::network::{BlockActivations, Network, Workspace, gather_rows};
 use super::norms;
 use super::tree::Shard;
 use super::weights::Group;
+use super::whole::NormPlace;
 use crate::architecture::Norm;
 use crate::kernels::{View, activate, activate_backward, gate, gate_backward};
 use crate::{EngineError, ModelConfig};
@@ -78,6 +79,13 @@ impl Network<'_> {
             &mut w.d_half,
             &mut w.d_normed,
         );
+        if let Some(norm) = &vectors.post_feed_forward_norm {
+            let (place, x) = (
+                NormPlace::PostFeedForward(layer),
+                &block.feed_forward_output,
+            );
+            self.norm_gradient(place, norm, x, &w.d_normed, gradient);
+        }
         self.linear_backward(
             layer,
             Group::Down,
@@ -100,6 +108,8 @@ impl Network<'_> {
             &mut w.linear,
             gradient,
         )?;
+        let place = NormPlace::FeedForward(layer);
+        self.norm_gradient(place, norm, &block.middle, &w.d_normed, gradient);
         let d_x = if self.is_parallel() {
             w.d_parallel.clear();
             w.d_parallel.resize(rows * hidden, 0.0);

@@ -4,6 +4,7 @@
 use super::norms;
 use super::tree::{Shard, Target};
 use super::weights::Frozen;
+use super::whole::{NormPlace, Whole};
 use crate::ModelConfig;
 use crate::kernels::{
     View, exp_in_place, gemm, max_of, scale_in_place, soft_cap, soft_cap_backward,
@@ -37,26 +38,29 @@ pub(super) struct Head<'a> {
 
 impl Head<'_> {
     /// The log-probability of every target of the shard.
-    #[allow(
-        dead_code,
-        reason = "objectives whose weights depend on it call it first"
-    )]
     pub(super) fn log_probabilities(&self, buffers: &mut HeadBuffers) -> Vec<f64> {
-        self.pass(None, buffers)
+        self.pass(None, None, buffers)
     }
 
     /// As [`Head::log_probabilities`]; adds to `d_stream` the gradient of
-    /// `sum over targets of weights[target] * log-probability`.
+    /// `sum over targets of weights[target] * log-probability`, and where all parameters are
+    /// trained to `whole` that of the head and its norm.
     pub(super) fn backward(
         &self,
         weights: &[f32],
         d_stream: &mut [f32],
+        whole: Option<(&Whole, &mut [f32])>,
         buffers: &mut HeadBuffers,
     ) -> Vec<f64> {
-        self.pass(Some((weights, d_stream)), buffers)
+        self.pass(Some((weights, d_stream)), whole, buffers)
     }
 
-    fn pass(&self, mut back: Option<(&[f32], &mut [f32])>, buffers: &mut HeadBuffers) -> Vec<f64> {
+    fn pass(
+        &self,
+        mut back: Option<(&[f32], &mut [f32])>,
+        mut whole: Option<(&Whole, &mut [f32])>,
+        buffers: &mut HeadBuffers,
+    ) -> Vec<f64> {
         let (config, targets) = (self.config, &self.shard.targets);
         let hidden = config.hidden;
         let rows = self.stream.len() / hidden;
@@ -84,6 +88,9 @@ impl Head<'_> {
             }
             if let Some((_, d_stream)) = &mut back {
                 self.chunk_backward(from, to, d_stream, buffers);
+                if let Some((whole, gradient)) = &mut whole {
+                    self.whole_gradient(from, to, whole, buffers, gradient);
+                }
             }
         }
         buffers.order = order;
@@ -129,6 +136,29 @@ impl Head<'_> {
         let rows = &self.stream[from * hidden..to * hidden];
         let d_rows = &mut d_stream[from * hidden..to * hidden];
         norms::backward(config, &self.frozen.norm, rows, d_normed, d_rows);
+    }
+}
+
+impl Head<'_> {
+    /// Adds the gradients of the head and of the norm before it, after [`Head::chunk_backward`].
+    fn whole_gradient(
+        &self,
+        from: usize,
+        to: usize,
+        whole: &Whole,
+        buffers: &HeadBuffers,
+        gradient: &mut [f32],
+    ) {
+        let (rows, hidden) = (to - from, self.config.hidden);
+        let vocabulary = self.config.vocabulary;
+        let d_logits = View::new(&buffers.logits, rows, vocabulary, vocabulary);
+        let normed = View::new(&buffers.normed, rows, hidden, hidden);
+        let d_head = &mut gradient[whole.head()];
+        let scale = self.config.logit_scale;
+        gemm(d_head, hidden, d_logits.transposed(), normed, scale, true);
+        let x = &self.stream[from * hidden..to * hidden];
+        let (norm, d) = (&self.frozen.norm, &buffers.d_normed);
+        whole.norm_gradient(NormPlace::Output, self.config, norm, x, d, gradient);
     }
 }
 
@@ -190,7 +220,7 @@ mod tests {
             };
             let mut buffers = HeadBuffers::default();
             let mut d = vec![0.0; stream.len()];
-            let together = head.backward(&weights, &mut d, &mut buffers);
+            let together = head.backward(&weights, &mut d, None, &mut buffers);
             assert_eq!(together, head.log_probabilities(&mut buffers));
             assert_gradient(&stream, &d, |stream| {
                 let mut buffers = HeadBuffers::default();

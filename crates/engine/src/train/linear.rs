@@ -1,5 +1,6 @@
 //! Linear layers: the frozen weights with the adapter merged in, and the adapter's gradients.
 
+use super::dora::DoraBuffers;
 use super::network::Network;
 use super::weights::{Group, load};
 use crate::kernels::{View, add_scaled, gemm};
@@ -12,6 +13,7 @@ pub(super) struct LinearBuffers {
     weight: Vec<f32>,
     /// A product with one of the adapter's matrices, `[rows][rank]`.
     low_rank: Vec<f32>,
+    dora: DoraBuffers,
 }
 
 /// Where a product goes.
@@ -38,6 +40,9 @@ impl Network<'_> {
         group: Group,
         buffer: &'w mut Vec<f32>,
     ) -> Result<&'w [f32], EngineError> {
+        if let Some(whole) = self.whole {
+            return Ok(whole.group(layer, group));
+        }
         if let Some(merged) = self.merged {
             return Ok(merged.get(layer, group));
         }
@@ -95,8 +100,25 @@ impl Network<'_> {
         for linear in group.linears(&self.model.config) {
             let width = self.model.config.shape(linear).0;
             let d = View::new(&d_output[first..], rows, width, outputs);
-            self.adapter_gradient(layer, linear, input, d, &mut buffers.low_rank, gradient);
+            if let Some(whole) = self.whole {
+                whole.bias_gradient(
+                    layer,
+                    linear,
+                    d_output,
+                    first..first + width,
+                    outputs,
+                    gradient,
+                );
+            } else if self.adapter.layout.has_magnitudes() {
+                self.dora_gradient(layer, linear, input, d, &mut buffers.dora, gradient)?;
+            } else {
+                self.adapter_gradient(layer, linear, input, d, &mut buffers.low_rank, gradient);
+            }
             first += width;
+        }
+        if let Some(whole) = self.whole {
+            let d = View::new(d_output, rows, outputs, outputs);
+            whole.group_gradient(layer, group, input, d, gradient);
         }
         if let Some(d_input) = d_input {
             let inputs = input.columns();

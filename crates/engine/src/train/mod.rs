@@ -12,8 +12,12 @@ mod attention;
 mod attention_half;
 mod batch;
 mod checkpoint;
+mod data;
 mod deal;
+mod dora;
 mod feed_forward_half;
+#[cfg(test)]
+mod gradient_tests;
 mod head;
 mod linear;
 mod network;
@@ -23,10 +27,14 @@ mod optimizer;
 mod options;
 mod parallel;
 mod residual;
+mod scorer;
 mod trainer;
 mod tree;
 mod weights;
+mod whole;
 
 pub use checkpoint::Checkpoint;
-pub use options::{Schedule, StepReport, TrainerOptions, TrainingExample};
+pub use data::{PreferenceLoss, PreferencePair, ScoredExample, TrainingData};
+pub use options::{Schedule, StepReport, Trained, TrainerOptions, TrainingExample};
+pub use scorer::Scorer;
 pub use trainer::Trainer;

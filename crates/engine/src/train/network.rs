@@ -6,6 +6,7 @@ use super::linear::LinearBuffers;
 use super::objective::Objective;
 use super::tree::Shard;
 use super::weights::{Frozen, Merged};
+use super::whole::Whole;
 use crate::kernels::{add_assign, scale_in_place};
 use crate::{Adapter, EngineError, Model, Wiring};
 
@@ -47,7 +48,7 @@ pub(super) struct Workspace {
     pub(super) row: Vec<f32>,
     pub(super) linear: LinearBuffers,
     pub(super) attention: AttentionBuffers,
-    head: HeadBuffers,
+    pub(super) head: HeadBuffers,
 }
 
 /// What both passes read.
@@ -57,6 +58,8 @@ pub(super) struct Network<'a> {
     pub(super) frozen: &'a Frozen,
     pub(super) adapter: &'a Adapter,
     pub(super) merged: Option<&'a Merged>,
+    /// All parameters, where all are trained: then there is no adapter.
+    pub(super) whole: Option<&'a Whole>,
 }
 
 impl Network<'_> {
@@ -68,29 +71,35 @@ impl Network<'_> {
         w: &mut Workspace,
         gradient: &mut [f32],
     ) -> Result<f64, EngineError> {
-        let config = &self.model.config;
-        w.blocks
-            .resize_with(config.layers, BlockActivations::default);
-        self.embed(shard, &mut w.stream)?;
-        for layer in 0..config.layers {
-            let mut block = std::mem::take(&mut w.blocks[layer]);
-            self.attention_forward(layer, shard, &mut block, w)?;
-            self.feed_forward_forward(layer, shard, &mut block, w)?;
-            w.blocks[layer] = block;
-        }
+        self.forward(shard, w)?;
         w.d_stream.clear();
         w.d_stream.resize(w.stream.len(), 0.0);
-        let (stream, d_stream) = (&w.stream, &mut w.d_stream);
-        let loss =
-            objective.loss_and_gradient(config, self.frozen, shard, stream, d_stream, &mut w.head);
         gradient.fill(0.0);
-        for layer in (0..config.layers).rev() {
+        let loss = self.objective(shard, objective, w, gradient);
+        for layer in (0..self.model.config.layers).rev() {
             let mut block = std::mem::take(&mut w.blocks[layer]);
             self.feed_forward_backward(layer, &mut block, w, gradient)?;
             self.attention_backward(layer, shard, &block, w, gradient)?;
             w.blocks[layer] = block;
         }
+        if let Some(whole) = self.whole {
+            whole.embedding_gradient(&self.model.config, &shard.tokens, &w.d_stream, gradient);
+        }
         Ok(loss)
+    }
+
+    /// Leaves in `w.stream` the last block's output at the shard's output rows.
+    pub(super) fn forward(&self, shard: &Shard, w: &mut Workspace) -> Result<(), EngineError> {
+        let layers = self.model.config.layers;
+        w.blocks.resize_with(layers, BlockActivations::default);
+        self.embed(shard, &mut w.stream)?;
+        for layer in 0..layers {
+            let mut block = std::mem::take(&mut w.blocks[layer]);
+            self.attention_forward(layer, shard, &mut block, w)?;
+            self.feed_forward_forward(layer, shard, &mut block, w)?;
+            w.blocks[layer] = block;
+        }
+        Ok(())
     }
 
     /// The embeddings of a shard's tokens.
@@ -100,7 +109,10 @@ impl Network<'_> {
         let embedding = file.matrix("token_embd.weight", config.vocabulary, config.hidden)?;
         let rows = stream.chunks_exact_mut(config.hidden);
         for (token, out) in shard.tokens.iter().zip(rows) {
-            file.read_rows(embedding, *token as usize, 1, out);
+            match self.whole {
+                Some(whole) => out.copy_from_slice(whole.embedding(*token, config.hidden)),
+                None => file.read_rows(embedding, *token as usize, 1, out),
+            }
         }
         scale_in_place(stream, config.embedding_scale);
         Ok(())

@@ -1,5 +1,7 @@
 //! What goes into and comes out of training.
 
+use crate::LoraScaling;
+
 /// A sequence to learn from. The loss is taken on what follows the prompt, which should end with
 /// the model's end-of-text token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +22,30 @@ pub enum Schedule {
     Linear,
 }
 
+/// What is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Trained {
+    /// A LoRA adapter on every linear layer; the base is frozen.
+    #[default]
+    Adapter,
+    /// Every parameter of the model: embedding, linear layers, norms, biases, head. For small
+    /// models: parameters, gradients and both moments are kept as f32.
+    Everything,
+}
+
 /// Hyperparameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainerOptions {
+    /// What is trained.
+    pub trained: Trained,
     /// LoRA rank.
     pub rank: usize,
-    /// LoRA alpha; the update is scaled by alpha / rank.
+    /// LoRA alpha.
     pub alpha: f32,
+    /// What alpha is divided by to give the scale of the update.
+    pub scaling: LoraScaling,
+    /// Train magnitude vectors as well: DoRA.
+    pub dora: bool,
     /// Optimizer steps in all.
     pub steps: u32,
     /// Peak learning rate.
@@ -58,8 +77,11 @@ pub struct TrainerOptions {
 impl Default for TrainerOptions {
     fn default() -> Self {
         Self {
+            trained: Trained::Adapter,
             rank: 16,
             alpha: 32.0,
+            scaling: LoraScaling::Rank,
+            dora: false,
             steps: 40,
             learning_rate: 4e-4,
             warm_up: 5,
@@ -99,7 +121,7 @@ impl TrainerOptions {
 pub struct StepReport {
     /// Counted from 1.
     pub step: u32,
-    /// Mean cross-entropy per completion token, in nats, before the step.
+    /// The loss before the step; of completions the mean cross-entropy per token, in nats.
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub gradient_norm: f64,

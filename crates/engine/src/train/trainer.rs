@@ -1,17 +1,22 @@
 //! The trainer: steps, checkpoints, and the adapter that comes out.
 
 use std::fmt::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::batch::examples_of_step;
+use super::data::{Loss, Sequences};
 use super::deal::Dealing;
 use super::network::{Network, Workspace};
 use super::objective::Objective;
 use super::optimizer::{Moments, adamw, clip};
 use super::parallel::sum_of_shards;
+use super::scorer::of_sequences;
 use super::tree::{Sequence, Shard};
 use super::weights::{Frozen, Merged};
-use super::{Checkpoint, StepReport, TrainerOptions, TrainingExample};
+use super::whole::Whole;
+use super::{Checkpoint, StepReport, Trained, TrainerOptions, TrainingData, TrainingExample};
+use crate::gguf::TensorType;
 use crate::{Adapter, AdapterLayout, EngineError, Model};
 
 /// A training in progress.
@@ -19,9 +24,11 @@ pub struct Trainer {
     model: Arc<Model>,
     frozen: Frozen,
     merged: Option<Merged>,
-    examples: Vec<TrainingExample>,
+    sequences: Sequences,
     options: TrainerOptions,
+    /// Of rank zero where everything is trained.
     adapter: Adapter,
+    pub(super) whole: Option<Whole>,
     moments: Moments,
     step: u32,
     workspaces: Vec<Workspace>,
@@ -34,47 +41,90 @@ impl fmt::Debug for Trainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trainer")
             .field("options", &self.options)
-            .field("examples", &self.examples.len())
+            .field("examples", &self.sequences.count())
             .field("step", &self.step)
             .finish_non_exhaustive()
     }
 }
 
 impl Trainer {
-    /// Begins a training of a fresh adapter.
+    /// Begins a training on completions.
     pub fn new(
         model: Arc<Model>,
         examples: Vec<TrainingExample>,
         options: TrainerOptions,
     ) -> Result<Self, EngineError> {
-        check(&model, &examples, &options)?;
-        let longest = examples.iter().map(|e| e.tokens.len()).max().unwrap_or(0);
-        let layout = AdapterLayout::new(&model.config, options.rank, options.alpha);
-        let parameters = layout.parameters();
+        Self::on(model, TrainingData::Completions(examples), options)
+    }
+
+    /// Begins a training of a fresh adapter, or of all parameters. The base's log-probabilities
+    /// that preferences are measured against are computed here, once.
+    pub fn on(
+        model: Arc<Model>,
+        data: TrainingData,
+        options: TrainerOptions,
+    ) -> Result<Self, EngineError> {
+        let scores = data.scores();
+        let sequences = Sequences::new(data);
+        check(&model, &sequences, &options)?;
+        let longest = sequences.all.iter().map(|e| e.tokens.len()).max();
+        let frozen = Frozen::new(&model, longest.unwrap_or(0))?;
+        let (adapter, whole) = trained(&model, &frozen, &options, scores)?;
+        let whole_values = whole.as_ref().map(|whole| whole.values.len());
+        let parameters = whole_values.unwrap_or(adapter.values.len());
         let threads = options.threads.max(1);
-        Ok(Self {
-            frozen: Frozen::new(&model, longest)?,
+        let mut trainer = Self {
+            frozen,
             merged: Merged::new(&model.config),
-            adapter: Adapter::new(layout, options.seed),
+            adapter,
+            whole,
             moments: Moments::new(parameters),
             step: 0,
             workspaces: (0..threads).map(|_| Workspace::default()).collect(),
             gradients: Vec::new(),
             total: vec![0.0; parameters],
             model,
-            examples,
+            sequences,
             options,
+        };
+        if matches!(trainer.sequences.loss, Loss::Preference(_)) {
+            trainer.sequences.constants = trainer.reference()?;
+        }
+        Ok(trainer)
+    }
+
+    /// The base's log-probability of every sequence's completion.
+    fn reference(&mut self) -> Result<Vec<f64>, EngineError> {
+        let layout = AdapterLayout::new(&self.model.config, 1, 1.0);
+        let values = vec![0.0; layout.parameters()];
+        let nothing = Adapter { layout, values };
+        if let Some(merged) = &mut self.merged {
+            merged.refresh(&self.model, &nothing, self.workspaces.len())?;
+        }
+        let all: Vec<usize> = (0..self.sequences.count()).collect();
+        let shards = self.deal(&all);
+        let network = Network {
+            model: &self.model,
+            frozen: &self.frozen,
+            adapter: &nothing,
+            merged: self.merged.as_ref(),
+            whole: None,
+        };
+        let count = self.sequences.all.len();
+        of_sequences(&shards, count, &mut self.workspaces, |shard, w| {
+            network.forward(shard, w)?;
+            Ok(network.completion_log_probabilities(shard, w))
         })
     }
 
-    /// Starts from given parameters instead of fresh ones.
-    pub fn start_from(&mut self, adapter: Adapter) -> Result<(), EngineError> {
+    /// Starts from a given adapter instead of a fresh one.
+    pub fn start_from(&mut self, mut adapter: Adapter) -> Result<(), EngineError> {
         if adapter.layout != self.adapter.layout {
             return Err(EngineError::Input(
                 "the adapter's rank, alpha or shape differs from what is trained".into(),
             ));
         }
-        adapter.check(&self.model.config)?;
+        adapter.fill_magnitudes(&self.model)?;
         self.adapter = adapter;
         Ok(())
     }
@@ -86,14 +136,14 @@ impl Trainer {
                 "it belongs to another training".into(),
             ));
         }
-        let parameters = self.adapter.values.len();
+        let parameters = self.values().len();
         let Moments { first, second } = &checkpoint.moments;
         if [&checkpoint.values, first, second].map(Vec::len) != [parameters; 3] {
             return Err(EngineError::Checkpoint(format!(
                 "it does not hold {parameters} parameters and their moments"
             )));
         }
-        self.adapter.values = checkpoint.values;
+        *self.values_mut() = checkpoint.values;
         self.moments = checkpoint.moments;
         self.step = checkpoint.step;
         Ok(())
@@ -104,7 +154,7 @@ impl Trainer {
         Checkpoint {
             step: self.step,
             fingerprint: self.fingerprint(),
-            values: self.adapter.values.clone(),
+            values: self.values().clone(),
             moments: self.moments.clone(),
         }
     }
@@ -114,7 +164,32 @@ impl Trainer {
         self.step
     }
 
-    /// The adapter as it is now.
+    /// What is trained, as one vector: the adapter's parameters, or all of the model's.
+    pub fn values(&self) -> &Vec<f32> {
+        let whole = self.whole.as_ref();
+        whole.map_or(&self.adapter.values, |whole| &whole.values)
+    }
+
+    pub(super) fn values_mut(&mut self) -> &mut Vec<f32> {
+        match &mut self.whole {
+            Some(whole) => &mut whole.values,
+            None => &mut self.adapter.values,
+        }
+    }
+
+    /// Writes the model as it is now to a GGUF file: everything that was trained, or the adapter
+    /// merged in. Matrices that changed are stored as `tensor_type`, all else as in the base.
+    ///
+    /// # Errors
+    /// As [`Adapter::write_merged`].
+    pub fn write_model(&self, tensor_type: TensorType, path: &Path) -> Result<(), EngineError> {
+        match &self.whole {
+            Some(whole) => whole.write(&self.model, tensor_type, path),
+            None => self.adapter.write_merged(&self.model, tensor_type, path),
+        }
+    }
+
+    /// The adapter as it is now; one of rank zero where everything is trained.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
@@ -123,59 +198,90 @@ impl Trainer {
     pub fn step(&mut self) -> Result<StepReport, EngineError> {
         let step = self.step + 1;
         let chosen = examples_of_step(
-            self.examples.len(),
+            self.sequences.count(),
             self.options.batch,
             self.options.seed,
             step,
         );
-        let shards = self.deal(chosen.into_iter());
-        let loss = self.gradient_of(&shards)?;
+        let (loss, tokens) = self.gradient_of(&chosen)?;
         let norm = clip(&mut self.total, self.options.clip);
         if !loss.is_finite() || !norm.is_finite() {
             return Err(EngineError::Diverged { step, loss });
         }
-        adamw(
-            &self.options,
-            step,
-            &mut self.adapter.values,
-            &self.total,
-            &mut self.moments,
-        );
+        let values = match &mut self.whole {
+            Some(whole) => &mut whole.values,
+            None => &mut self.adapter.values,
+        };
+        adamw(&self.options, step, values, &self.total, &mut self.moments);
         self.step = step;
         Ok(StepReport {
             step,
             loss,
             gradient_norm: norm,
             learning_rate: self.options.learning_rate_at(step),
-            tokens: shards.iter().map(|s| s.tokens.len() as u64).sum(),
+            tokens,
         })
     }
 
-    fn deal(&self, chosen: impl Iterator<Item = usize>) -> Vec<Shard> {
-        let sequence = |i: usize| Sequence {
-            tokens: &self.examples[i].tokens,
-            prompt_tokens: self.examples[i].prompt_tokens,
-        };
-        let sequences: Vec<Sequence<'_>> = chosen.map(sequence).collect();
-        Dealing::new(&self.model.config, 1, self.options.shard_tokens).deal(&sequences)
+    /// The sequences of chosen examples, in shards.
+    fn deal(&self, chosen: &[usize]) -> Vec<Shard> {
+        let sequences: Vec<Sequence<'_>> = self
+            .sequences_of(chosen)
+            .map(|i| &self.sequences.all[i])
+            .map(|e| Sequence {
+                tokens: &e.tokens,
+                prompt_tokens: e.prompt_tokens,
+            })
+            .collect();
+        let (config, bundle) = (&self.model.config, self.sequences.bundle);
+        Dealing::new(config, bundle, self.options.shard_tokens).deal(&sequences)
     }
 
-    /// The mean loss over completion tokens; leaves its gradient in `total`.
-    fn gradient_of(&mut self, shards: &[Shard]) -> Result<f64, EngineError> {
+    fn sequences_of(&self, chosen: &[usize]) -> impl Iterator<Item = usize> {
+        let bundle = self.sequences.bundle;
+        chosen
+            .iter()
+            .flat_map(move |i| i * bundle..(i + 1) * bundle)
+    }
+
+    /// The loss of chosen examples and the number of tokens computed; leaves the loss's gradient in
+    /// `total`.
+    fn gradient_of(&mut self, chosen: &[usize]) -> Result<(f64, u64), EngineError> {
+        let shards = self.deal(chosen);
+        let of_all = &self.sequences.constants;
+        let constants: Vec<f64> = self.sequences_of(chosen).map(|i| of_all[i]).collect();
         let targets: usize = shards.iter().map(|s| s.targets.len()).sum();
-        let objective = Objective::NextToken {
-            weight: 1.0 / targets as f64,
+        let weight = 1.0 / chosen.len() as f64;
+        let objective = match self.sequences.loss {
+            Loss::NextToken => Objective::NextToken {
+                weight: 1.0 / targets as f64,
+            },
+            Loss::Preference(loss) => Objective::Preference {
+                loss,
+                reference: &constants,
+                weight,
+            },
+            Loss::Comparison => Objective::Comparison { weight },
+            Loss::Score => Objective::Score {
+                wanted: &constants,
+                weight,
+            },
         };
-        if let Some(merged) = &mut self.merged {
-            merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
+        match (&self.whole, &mut self.merged) {
+            (Some(whole), _) => whole.refresh(&mut self.frozen),
+            (None, Some(merged)) => {
+                merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
+            }
+            (None, None) => {}
         }
         let network = Network {
             model: &self.model,
             frozen: &self.frozen,
             adapter: &self.adapter,
             merged: self.merged.as_ref(),
+            whole: self.whole.as_ref(),
         };
-        sum_of_shards(
+        let loss = sum_of_shards(
             shards.len(),
             &mut self.workspaces,
             &mut self.total,
@@ -183,14 +289,15 @@ impl Trainer {
             |shard, workspace, gradient| {
                 network.loss_and_gradient(&shards[shard], objective, workspace, gradient)
             },
-        )
+        )?;
+        Ok((loss, shards.iter().map(|s| s.tokens.len() as u64).sum()))
     }
 
-    /// The mean loss and its gradient over all examples at the current parameters, in the layout of
-    /// [`AdapterLayout`].
+    /// The loss and its gradient over all examples at the current parameters, in the layout of
+    /// [`Trainer::values`].
     pub fn loss_and_gradient(&mut self) -> Result<(f64, Vec<f32>), EngineError> {
-        let shards = self.deal(0..self.examples.len());
-        let loss = self.gradient_of(&shards)?;
+        let all: Vec<usize> = (0..self.sequences.count()).collect();
+        let (loss, _) = self.gradient_of(&all)?;
         Ok((loss, self.total.clone()))
     }
 
@@ -202,10 +309,12 @@ impl Trainer {
             ..self.options.clone()
         };
         // Writing to a String cannot fail.
-        let _ = write!(text, "{:?} {options:?}", self.model.config);
+        let loss = &self.sequences.loss;
+        let _ = write!(text, "{:?} {options:?} {loss:?}", self.model.config);
         let mut hasher = blake3::Hasher::new();
         hasher.update(text.as_bytes());
-        for example in &self.examples {
+        for (example, constant) in self.sequences.all.iter().zip(&self.sequences.constants) {
+            hasher.update(&constant.to_le_bytes());
             hasher.update(&(example.prompt_tokens as u64).to_le_bytes());
             hasher.update(&(example.tokens.len() as u64).to_le_bytes());
             for token in &example.tokens {
@@ -216,30 +325,70 @@ impl Trainer {
     }
 }
 
+/// The adapter that is trained, or all parameters beside an adapter that is none.
+fn trained(
+    model: &Model,
+    frozen: &Frozen,
+    options: &TrainerOptions,
+    scores: bool,
+) -> Result<(Adapter, Option<Whole>), EngineError> {
+    if options.trained == Trained::Everything {
+        let nothing = Adapter::new(AdapterLayout::new(&model.config, 0, 0.0), 0);
+        return Ok((nothing, Some(Whole::new(model, frozen)?)));
+    }
+    let layout = AdapterLayout::new(&model.config, options.rank, options.alpha)
+        .with_scaling(options.scaling)
+        .with_magnitudes(options.dora)
+        .with_score(scores);
+    let mut adapter = Adapter::new(layout, options.seed);
+    adapter.fill_magnitudes(model)?;
+    Ok((adapter, None))
+}
+
 /// Refuses what cannot be trained on before anything is computed.
 fn check(
     model: &Model,
-    examples: &[TrainingExample],
+    sequences: &Sequences,
     options: &TrainerOptions,
 ) -> Result<(), EngineError> {
-    let config = &model.config;
+    let (config, examples) = (&model.config, &sequences.all);
+    let scores = matches!(sequences.loss, Loss::Comparison | Loss::Score);
+    if scores && options.trained == Trained::Everything {
+        return Err(EngineError::Input(
+            "a score head is trained together with an adapter, not with all parameters".into(),
+        ));
+    }
+    if let Loss::Preference(loss) = &sequences.loss
+        && !(loss.beta.is_finite() && loss.beta > 0.0 && loss.nll.is_finite() && loss.nll >= 0.0)
+    {
+        return Err(EngineError::Input(format!(
+            "`beta` is {} and must be positive, `nll` is {} and must not be negative",
+            loss.beta, loss.nll
+        )));
+    }
+    if sequences.constants.iter().any(|c| !c.is_finite()) {
+        return Err(EngineError::Input(
+            "the scores to learn must be finite numbers".into(),
+        ));
+    }
+    // A scored sequence is followed by one token that nobody looks at.
+    let context = config.context + usize::from(scores);
     if examples.is_empty() {
         return Err(EngineError::Input(
             "there are no examples to train on".into(),
         ));
     }
     for (i, example) in examples.iter().enumerate() {
-        let length = example.tokens.len();
+        let (i, length) = (i / sequences.bundle, example.tokens.len());
         if example.prompt_tokens == 0 || example.prompt_tokens >= length {
             return Err(EngineError::Input(format!(
                 "training example {i} has {length} tokens of which {} are the prompt; both parts must hold something",
                 example.prompt_tokens
             )));
         }
-        if length > config.context {
+        if length > context {
             return Err(EngineError::Input(format!(
-                "training example {i} has {length} tokens and the model's context holds {}",
-                config.context
+                "training example {i} has {length} tokens and the model's context holds {context}"
             )));
         }
         if let Some(token) = example

@@ -48,7 +48,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 4] = [
         Self::AttentionInputs,
         Self::Output,
         Self::FeedForwardInputs,
