@@ -136,7 +136,10 @@ fn check_greedy(family: &str) {
     assert_eq!(finished.len(), 3 * truth.len());
     for sample in finished {
         let mut expected = ids(&truth[sample.request]["tokens"]);
-        expected.retain(|token| *token != 2);
+        // Transformers stops at the one end-of-text token of its configuration, a sampler at any
+        // control token that ends a text.
+        let end = expected.iter().position(|token| [0, 2].contains(token));
+        expected.truncate(end.unwrap_or(expected.len()));
         assert_eq!(sample.tokens, expected, "{family}: {sample:?}");
     }
 }
