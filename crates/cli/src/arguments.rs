@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Check this machine.
     Doctor(DoctorArguments),
+    /// Measure sampling and training on this machine against its own limit.
+    Bench(BenchArguments),
 }
 
 /// Changes to a spec from the command line.
@@ -294,6 +296,18 @@ pub(crate) struct DoctorArguments {
     /// Directory of runs.
     #[arg(long, value_name = "DIR")]
     pub(crate) runs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// The model's sources, tried in order; absent: the model of the quickstart.
+    #[arg(long)]
+    pub(crate) model: Vec<String>,
+    /// Also say where the time goes, by kind of layer.
+    #[arg(long)]
+    pub(crate) profile: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
 }
 
 /// Who answers and who judges.

@@ -5,6 +5,7 @@
 
 mod answer_tables;
 mod arguments;
+mod bench_tables;
 mod commands;
 mod failure;
 mod fleet;

@@ -10,6 +10,7 @@ use autodidact_core::{
     Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Usd, Verdict,
     Verification,
 };
+use autodidact_engine::Profile;
 use autodidact_models::Fetched;
 use autodidact_star::{
     Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
@@ -20,9 +21,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::Output;
+use crate::commands::bench::BenchReport;
 use crate::failure::Failure;
 use crate::watcher::{DownloadBar, Waiting};
-use crate::{answer_tables, tables};
+use crate::{answer_tables, bench_tables, tables};
 
 /// Columns of a failure's text.
 const WIDTH: usize = 100;
@@ -282,6 +284,16 @@ impl Printer {
 
     pub(crate) fn findings(&self, findings: &[Finding]) -> Result<(), Failure> {
         self.result(&findings, || tables::findings(findings))
+    }
+
+    /// What this machine does, and what it could do.
+    pub(crate) fn bench(&self, report: &BenchReport, model: &str) -> Result<(), Failure> {
+        self.result(report, || bench_tables::bench(report, model))
+    }
+
+    /// Where the time of a task went; on standard error where standard output holds JSON.
+    pub(crate) fn profile(&self, task: &str, profile: &Profile) {
+        self.text(&bench_tables::profile(task, profile));
     }
 
     pub(crate) fn measured(&self, measured: &Measured) -> Result<(), Failure> {

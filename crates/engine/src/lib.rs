@@ -5,16 +5,13 @@
 //! (adapters out). Nothing here knows about problems or answers.
 
 mod architecture;
+mod bench;
 mod chat;
 mod error;
 pub mod gguf;
 mod kernels;
 mod lora;
 mod model;
-#[allow(
-    dead_code,
-    reason = "the timing calls stand in sampling and training, which take them up next"
-)]
 mod profile;
 mod random;
 mod sample;
@@ -25,9 +22,12 @@ mod train;
 pub use architecture::{
     Activation, Architecture, Linear, ModelConfig, NormKind, RopePairs, WindowPattern, Wiring,
 };
+pub use bench::{
+    BenchTask, bench_sampling, bench_training, sampling_operations, training_operations,
+};
 pub use chat::ChatTemplate;
 pub use error::EngineError;
-pub use kernels::{instruction_set, limit_instruction_set};
+pub use kernels::{fused_multiply_add_rate, instruction_set, limit_instruction_set};
 pub use lora::{Adapter, AdapterLayout, LoraScaling};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};

@@ -123,6 +123,18 @@ impl Profile {
         self.operations[kind as usize]
     }
 
+    /// What came after `earlier`, a profile of the same record.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut later = *self;
+        for (time, before) in later.times.iter_mut().zip(earlier.times) {
+            *time = time.saturating_sub(before);
+        }
+        for (operations, before) in later.operations.iter_mut().zip(earlier.operations) {
+            *operations = operations.saturating_sub(before);
+        }
+        later
+    }
+
     /// The kinds that took time, longest first.
     pub fn entries(&self) -> Vec<ProfileEntry> {
         let total = self.total().as_secs_f64();

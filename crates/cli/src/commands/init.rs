@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The spec with every section explained.
-const TEMPLATE: &str = include_str!("../../../../examples/quickstart.toml");
+pub(super) const TEMPLATE: &str = include_str!("../../../../examples/quickstart.toml");
 
 pub(crate) fn execute(arguments: &InitArguments, printer: &Printer) -> Result<(), Failure> {
     let path = &arguments.file;

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod ask;
+pub(crate) mod bench;
 mod check;
 mod doctor;
 mod evaluate;
@@ -42,6 +43,7 @@ pub(crate) async fn execute(
         Command::Merge(arguments) => merge::execute(&arguments, settings, printer),
         Command::Evaluate(arguments) => evaluate::execute(&arguments, settings, printer).await,
         Command::Verify(arguments) => verify::execute(&arguments, printer),
+        Command::Bench(arguments) => bench::execute(&arguments, settings, printer).await,
         Command::Doctor(arguments) => doctor::execute(&arguments, settings, printer),
     }
 }

@@ -1,5 +1,7 @@
 //! A safe door to the `gemm` crate: matrices as views with strides, checked before the call.
 
+use crate::profile;
+
 /// A matrix in a slice: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -63,6 +65,7 @@ pub(crate) fn gemm(
     accumulate: bool,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
+    profile::count(2 * (m * n * k) as u64);
     assert_eq!(k, b.rows, "inner dimensions");
     assert!(
         a.data.len() >= length(m, k, a.row_stride, a.column_stride),

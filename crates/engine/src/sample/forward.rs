@@ -8,6 +8,7 @@ use crate::architecture::{LayerVectors, Norm, RopeTable, Wiring};
 use crate::kernels::{
     Level, PANEL, Rows, activate, add_assign, gate, layer_norm, rms_norm, scale_in_place, soft_cap,
 };
+use crate::profile::{LayerKind, count, time, timed};
 use crate::{EngineError, Linear, Model, ModelConfig};
 
 /// A token to compute. Its key and value go to `position` of `segment`.
@@ -116,6 +117,7 @@ impl Network<'_> {
     }
 
     fn embed(&self, rows: &[Row], scratch: &mut Scratch) -> Result<(), EngineError> {
+        let _timing = timed(LayerKind::Embedding);
         let config = &self.model.config;
         let file = &self.model.file;
         let embedding = file.matrix("token_embd.weight", config.vocabulary, config.hidden)?;
@@ -131,6 +133,7 @@ impl Network<'_> {
     }
 
     fn head(&self, wanted: &[usize], scratch: &mut Scratch) {
+        let _timing = timed(LayerKind::Head);
         let config = &self.model.config;
         let stride = row_stride(config.hidden);
         scratch.input.resize(wanted.len() * stride, 0.0);
@@ -145,6 +148,7 @@ impl Network<'_> {
             stride,
         };
         let (head, file) = (&self.weights.head, &self.model.file);
+        count(2 * (wanted.len() * config.hidden * head.padded_outputs()) as u64);
         scratch.multiplier.multiply(head, file, input, logits);
         scale(logits, config.logit_scale);
         if let Some(cap) = config.logit_cap {
@@ -160,6 +164,7 @@ impl Network<'_> {
             stride: row_stride(width),
         };
         let (multiplier, product) = (&mut scratch.multiplier, &mut scratch.product);
+        count(2 * (rows * width * matrix.padded_outputs()) as u64);
         multiplier.multiply(matrix, &self.model.file, input, product);
     }
 
@@ -172,6 +177,7 @@ impl Network<'_> {
         cache: &mut Cache,
         scratch: &mut Scratch,
     ) {
+        let _timing = timed(LayerKind::QueryKeyValue);
         let config = &self.model.config;
         let vectors = &weights.vectors;
         let (stream, input) = (&scratch.stream, &mut scratch.input);
@@ -195,13 +201,18 @@ impl Network<'_> {
         };
         let out_stride = row_stride(config.queries());
         scratch.input.resize(rows.len() * out_stride, 0.0);
-        attention.run(&mut scratch.attention, &mut scratch.input, out_stride);
+        let (attended, buffers) = (&mut scratch.input, &mut scratch.attention);
+        time(LayerKind::Attention, || {
+            attention.run(buffers, attended, out_stride)
+        });
+        let _timing = timed(LayerKind::AttentionOutput);
         self.multiply(&weights.output, rows.len(), config.queries(), scratch);
         let norm = vectors.post_attention_norm.as_ref();
         add_half(config, vectors.bias(Linear::Output), norm, scratch);
     }
 
     fn feed_forward_half(&self, weights: &LayerWeights, rows: usize, scratch: &mut Scratch) {
+        let _timing = timed(LayerKind::FeedForward);
         let config = &self.model.config;
         let (vectors, width) = (&weights.vectors, config.feed_forward);
         let parallel = config.architecture.wiring == Wiring::Parallel;
@@ -325,6 +336,7 @@ fn normalise(config: &ModelConfig, norm: &Norm, x: &[f32], out: &mut [f32]) {
 
 /// Normalises every row of the stream into the rows of a product's input.
 fn normalise_rows(config: &ModelConfig, norm: &Norm, stream: &[f32], input: &mut Vec<f32>) {
+    let _timing = timed(LayerKind::Norm);
     let (width, stride) = (config.hidden, row_stride(config.hidden));
     input.resize(stream.len() / width * stride, 0.0);
     for (x, out) in stream

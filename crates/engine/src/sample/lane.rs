@@ -10,6 +10,7 @@ use super::forward::{Network, Row, Scratch};
 use super::sequence::Sequence;
 use super::{Finished, GenerationStats, Request, SamplingOptions};
 use crate::EngineError;
+use crate::profile::{LayerKind, timed};
 
 /// Prompt tokens computed together with one step of the batch: enough to use the processor well,
 /// few enough to keep the running sequences moving.
@@ -235,6 +236,7 @@ impl Lane<'_> {
         logits: &[f32],
         ended: &mut Vec<(Sequence, Finished)>,
     ) -> Result<(), EngineError> {
+        let _timing = timed(LayerKind::Choice);
         let model = self.work.network.model;
         let logits = &logits[..model.config.vocabulary];
         let choice = choose(

@@ -1,8 +1,8 @@
 //! The sampler: weights ready to multiply with, and the call that draws samples.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::attention::Span;
 use super::cache::{Cache, Segment, SegmentId};
@@ -10,6 +10,7 @@ use super::forward::{Network, Ropes, Row, Scratch};
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
 use super::{Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
+use crate::profile::{self, Profile};
 use crate::{Adapter, EngineError, Model};
 
 /// A model ready to sample from, with an adapter. Unless the weights are streamed it holds them all
@@ -18,6 +19,7 @@ pub struct Sampler {
     model: Arc<Model>,
     weights: Weights,
     threads: usize,
+    profile: Mutex<Profile>,
 }
 
 impl fmt::Debug for Sampler {
@@ -51,12 +53,25 @@ impl Sampler {
             model,
             weights,
             threads,
+            profile: Mutex::default(),
         })
     }
 
     /// The model.
     pub fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// Where the time of the threads went in all calls of [`Sampler::generate`] so far.
+    pub fn profile(&self) -> Profile {
+        *self.profile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the record of a thread to the profile.
+    fn recorded<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (result, profile) = profile::recorded(work);
+        *self.profile.lock().unwrap_or_else(PoisonError::into_inner) += profile;
+        result
     }
 
     /// Draws every sample of every request and hands each over as it finishes, in no fixed order
@@ -83,7 +98,8 @@ impl Sampler {
             ropes: &ropes,
         };
         let prefix = common_prefix(requests);
-        let segment = compute_prefix(&network, &requests[0].prompt[..prefix], self.threads)?;
+        let segment = self
+            .recorded(|| compute_prefix(&network, &requests[0].prompt[..prefix], self.threads))?;
         let (lanes, threads) = self.lanes();
         let next = AtomicUsize::new(0);
         let unfinished = AtomicUsize::new(requests.iter().map(|r| r.seeds.len()).sum());
@@ -103,7 +119,7 @@ impl Sampler {
             let lanes: Vec<_> = (0..lanes)
                 .map(|_| {
                     let (work, segment) = (&work, segment.clone());
-                    scope.spawn(move || lane::run(work, segment))
+                    scope.spawn(move || self.recorded(|| lane::run(work, segment)))
                 })
                 .collect();
             let mut total = GenerationStats::default();

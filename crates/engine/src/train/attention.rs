@@ -11,6 +11,7 @@ use crate::kernels::{
     View, add_assign, gemm, scale_in_place, soft_cap, soft_cap_backward, softmax_backward,
     softmax_numerators,
 };
+use crate::profile::{LayerKind, timed};
 
 /// Query rows handled together; only the columns they can see are computed.
 const ROWS: usize = 64;
@@ -190,6 +191,7 @@ impl Task<'_> {
 
     /// Writes what attention gives for the query rows, `[rows][queries]`.
     pub(super) fn forward(&self, out: &mut [f32], buffers: &mut AttentionBuffers) {
+        let _timing = timed(LayerKind::Attention);
         let AttentionBuffers {
             context,
             probabilities,
@@ -215,6 +217,7 @@ impl Task<'_> {
         d_product: &mut [f32],
         buffers: &mut AttentionBuffers,
     ) {
+        let _timing = timed(LayerKind::Attention);
         self.gather(&mut buffers.context);
         buffers.d_context.clear();
         buffers.d_context.resize(buffers.context.len(), 0.0);

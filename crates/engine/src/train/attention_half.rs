@@ -9,6 +9,7 @@ use super::weights::Group;
 use super::whole::NormPlace;
 use crate::EngineError;
 use crate::kernels::{View, add_assign};
+use crate::profile::{LayerKind, timed};
 
 impl Network<'_> {
     /// `stream += output(attention(norm(stream)))`. After the last block's attention the stream
@@ -144,6 +145,7 @@ impl Network<'_> {
 
     /// Norms queries and keys where the architecture says so and rotates them by their positions.
     fn place(&self, layer: usize, shard: &Shard, block: &mut BlockActivations, row: &mut Vec<f32>) {
+        let _timing = timed(LayerKind::QueryKeyValue);
         let (config, vectors) = (&self.model.config, &self.frozen.layers[layer]);
         let (width, queries) = (self.heads(layer).width, config.queries());
         let (rotated, rope) = (queries + config.keys(), self.frozen.rope(config, layer));
@@ -172,6 +174,7 @@ impl Network<'_> {
         row: &mut Vec<f32>,
         gradient: &mut [f32],
     ) {
+        let _timing = timed(LayerKind::QueryKeyValue);
         let (config, vectors) = (&self.model.config, &self.frozen.layers[layer]);
         let (width, queries) = (self.heads(layer).width, config.queries());
         let (rotated, rope) = (queries + config.keys(), self.frozen.rope(config, layer));

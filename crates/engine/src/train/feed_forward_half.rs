@@ -8,6 +8,7 @@ use super::weights::Group;
 use super::whole::NormPlace;
 use crate::architecture::Norm;
 use crate::kernels::{View, activate, activate_backward, gate, gate_backward};
+use crate::profile::{LayerKind, timed};
 use crate::{EngineError, ModelConfig};
 
 impl Network<'_> {
@@ -20,6 +21,7 @@ impl Network<'_> {
         block: &mut BlockActivations,
         w: &mut Workspace,
     ) -> Result<(), EngineError> {
+        let _timing = timed(LayerKind::FeedForward);
         let (config, hidden) = (&self.model.config, self.model.config.hidden);
         let rows = w.stream.len() / hidden;
         if !self.is_parallel() {
@@ -67,6 +69,7 @@ impl Network<'_> {
         w: &mut Workspace,
         gradient: &mut [f32],
     ) -> Result<(), EngineError> {
+        let _timing = timed(LayerKind::FeedForward);
         let (config, vectors) = (&self.model.config, &self.frozen.layers[layer]);
         let (hidden, inputs) = (config.hidden, config.feed_forward);
         let rows = w.d_stream.len() / hidden;

@@ -9,6 +9,7 @@ use crate::ModelConfig;
 use crate::kernels::{
     View, exp_in_place, gemm, max_of, scale_in_place, soft_cap, soft_cap_backward,
 };
+use crate::profile::{LayerKind, timed};
 
 /// Most rows whose logits exist at once: a whole vocabulary of f32 each.
 const ROWS: usize = 128;
@@ -61,6 +62,7 @@ impl Head<'_> {
         mut whole: Option<(&Whole, &mut [f32])>,
         buffers: &mut HeadBuffers,
     ) -> Vec<f64> {
+        let _timing = timed(LayerKind::Head);
         let (config, targets) = (self.config, &self.shard.targets);
         let hidden = config.hidden;
         let rows = self.stream.len() / hidden;

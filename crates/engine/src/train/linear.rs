@@ -4,6 +4,7 @@ use super::dora::DoraBuffers;
 use super::network::Network;
 use super::weights::{Group, load};
 use crate::kernels::{View, add_scaled, gemm};
+use crate::profile::{LayerKind, timed};
 use crate::{EngineError, Linear};
 
 /// Buffers of linear layers, kept between calls.
@@ -61,6 +62,7 @@ impl Network<'_> {
         into: Into,
         buffers: &mut LinearBuffers,
     ) -> Result<(), EngineError> {
+        let _timing = timed(group.kind());
         let (outputs, inputs) = (self.outputs(group), input.columns());
         let (factor, accumulate) = match into {
             Into::Fresh => (1.0, false),
@@ -95,6 +97,7 @@ impl Network<'_> {
         buffers: &mut LinearBuffers,
         gradient: &mut [f32],
     ) -> Result<(), EngineError> {
+        let _timing = timed(group.kind());
         let (outputs, rows) = (self.outputs(group), input.rows());
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
@@ -141,6 +144,7 @@ impl Network<'_> {
         buffer: &mut Vec<f32>,
         gradient: &mut [f32],
     ) {
+        let _timing = timed(LayerKind::AdapterGradient);
         let layout = &self.adapter.layout;
         let (rank, scale) = (layout.rank, layout.scale());
         let (outputs, inputs) = layout.shape(linear);

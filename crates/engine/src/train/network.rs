@@ -8,6 +8,7 @@ use super::tree::Shard;
 use super::weights::{Frozen, Merged};
 use super::whole::Whole;
 use crate::kernels::{add_assign, scale_in_place};
+use crate::profile::{LayerKind, Profile, timed};
 use crate::{Adapter, EngineError, Model, Wiring};
 
 /// What a block's forward pass keeps for its backward pass; `[rows][...]` each. The last block
@@ -49,6 +50,8 @@ pub(super) struct Workspace {
     pub(super) linear: LinearBuffers,
     pub(super) attention: AttentionBuffers,
     pub(super) head: HeadBuffers,
+    /// Where this thread's time went.
+    pub(super) profile: Profile,
 }
 
 /// What both passes read.
@@ -104,6 +107,7 @@ impl Network<'_> {
 
     /// The embeddings of a shard's tokens.
     fn embed(&self, shard: &Shard, stream: &mut Vec<f32>) -> Result<(), EngineError> {
+        let _timing = timed(LayerKind::Embedding);
         let (config, file) = (&self.model.config, &self.model.file);
         stream.resize(shard.tokens.len() * config.hidden, 0.0);
         let embedding = file.matrix("token_embd.weight", config.vocabulary, config.hidden)?;

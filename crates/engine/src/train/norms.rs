@@ -6,9 +6,11 @@ use crate::architecture::Norm;
 use crate::kernels::{
     layer_norm, layer_norm_backward, rms_norm, rms_norm_backward, sum_of_squares,
 };
+use crate::profile::{LayerKind, timed};
 
 /// `out = norm(x)` for every row; both are `[rows][width]`.
 pub(super) fn forward(config: &ModelConfig, norm: &Norm, x: &[f32], out: &mut Vec<f32>) {
+    let _timing = timed(LayerKind::Norm);
     let width = norm.weight.len();
     out.resize(x.len(), 0.0);
     for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
@@ -31,6 +33,7 @@ pub(super) fn backward(
     d_out: &[f32],
     d_x: &mut [f32],
 ) {
+    let _timing = timed(LayerKind::Norm);
     let width = norm.weight.len();
     let (weight, epsilon) = (&norm.weight, config.norm_epsilon);
     let mut out = vec![0.0; width];

@@ -17,6 +17,7 @@ use super::weights::{Frozen, Merged};
 use super::whole::Whole;
 use super::{Checkpoint, StepReport, Trained, TrainerOptions, TrainingData, TrainingExample};
 use crate::gguf::TensorType;
+use crate::profile::{self, LayerKind, Profile, timed};
 use crate::{Adapter, AdapterLayout, EngineError, Model};
 
 /// A training in progress.
@@ -35,6 +36,8 @@ pub struct Trainer {
     /// Buffers for the gradients of shards.
     gradients: Vec<Vec<f32>>,
     total: Vec<f32>,
+    /// Where time went outside of the workspaces.
+    profile: Profile,
 }
 
 impl fmt::Debug for Trainer {
@@ -83,6 +86,7 @@ impl Trainer {
             workspaces: (0..threads).map(|_| Workspace::default()).collect(),
             gradients: Vec::new(),
             total: vec![0.0; parameters],
+            profile: Profile::default(),
             model,
             sequences,
             options,
@@ -164,6 +168,15 @@ impl Trainer {
         self.step
     }
 
+    /// Where the time of the threads went in all steps so far.
+    pub fn profile(&self) -> Profile {
+        let mut sum = self.profile;
+        for workspace in &self.workspaces {
+            sum += workspace.profile;
+        }
+        sum
+    }
+
     /// What is trained, as one vector: the adapter's parameters, or all of the model's.
     pub fn values(&self) -> &Vec<f32> {
         let whole = self.whole.as_ref();
@@ -204,15 +217,23 @@ impl Trainer {
             step,
         );
         let (loss, tokens) = self.gradient_of(&chosen)?;
-        let norm = clip(&mut self.total, self.options.clip);
+        let (norm, profile) = profile::recorded(|| {
+            let _timing = timed(LayerKind::Optimizer);
+            clip(&mut self.total, self.options.clip)
+        });
+        self.profile += profile;
         if !loss.is_finite() || !norm.is_finite() {
             return Err(EngineError::Diverged { step, loss });
         }
-        let values = match &mut self.whole {
-            Some(whole) => &mut whole.values,
-            None => &mut self.adapter.values,
-        };
-        adamw(&self.options, step, values, &self.total, &mut self.moments);
+        let ((), profile) = profile::recorded(|| {
+            let _timing = timed(LayerKind::Optimizer);
+            let values = match &mut self.whole {
+                Some(whole) => &mut whole.values,
+                None => &mut self.adapter.values,
+            };
+            adamw(&self.options, step, values, &self.total, &mut self.moments);
+        });
+        self.profile += profile;
         self.step = step;
         Ok(StepReport {
             step,
@@ -270,7 +291,8 @@ impl Trainer {
         match (&self.whole, &mut self.merged) {
             (Some(whole), _) => whole.refresh(&mut self.frozen),
             (None, Some(merged)) => {
-                merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
+                self.profile +=
+                    merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
             }
             (None, None) => {}
         }
@@ -287,7 +309,11 @@ impl Trainer {
             &mut self.total,
             &mut self.gradients,
             |shard, workspace, gradient| {
-                network.loss_and_gradient(&shards[shard], objective, workspace, gradient)
+                let (loss, profile) = profile::recorded(|| {
+                    network.loss_and_gradient(&shards[shard], objective, workspace, gradient)
+                });
+                workspace.profile += profile;
+                loss
             },
         )?;
         Ok((loss, shards.iter().map(|s| s.tokens.len() as u64).sum()))

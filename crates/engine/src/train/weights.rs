@@ -2,6 +2,7 @@
 //! or, for large models, layer by layer whenever they are needed.
 
 use crate::architecture::{LayerVectors, Norm, RopeTable};
+use crate::profile::{self, LayerKind, Profile, timed};
 use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 
 /// What every shard reads and none changes.
@@ -55,6 +56,15 @@ impl Group {
         Self::Down,
     ];
 
+    /// What time spent in a group counts as.
+    pub(super) fn kind(self) -> LayerKind {
+        match self {
+            Self::AttentionInputs => LayerKind::QueryKeyValue,
+            Self::Output => LayerKind::AttentionOutput,
+            Self::FeedForwardInputs | Self::Down => LayerKind::FeedForward,
+        }
+    }
+
     /// The linear layers of a group, in the order they stand below each other.
     pub(super) fn linears(self, config: &ModelConfig) -> impl Iterator<Item = Linear> {
         let kinds: &[Linear] = match self {
@@ -93,13 +103,14 @@ impl Merged {
         })
     }
 
-    /// Merges with the adapter as it is now, each of `threads` threads its share of the layers.
+    /// Merges with the adapter as it is now, each of `threads` threads its share of the layers;
+    /// returns where their time went.
     pub(super) fn refresh(
         &mut self,
         model: &Model,
         adapter: &Adapter,
         threads: usize,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Profile, EngineError> {
         let share = self.layers.len().div_ceil(threads.max(1)).max(1);
         std::thread::scope(|scope| {
             let workers: Vec<_> = self
@@ -107,20 +118,24 @@ impl Merged {
                 .chunks_mut(share)
                 .enumerate()
                 .map(|(worker, layers)| {
-                    scope.spawn(move || {
+                    let work = move || {
                         for (i, layer) in layers.iter_mut().enumerate() {
                             for (group, out) in Group::ALL.into_iter().zip(layer) {
                                 load(model, adapter, worker * share + i, group, out)?;
                             }
                         }
                         Ok(())
-                    })
+                    };
+                    scope.spawn(move || profile::recorded(work))
                 })
                 .collect();
-            let mut outcomes = workers
-                .into_iter()
-                .map(|w| w.join().map_err(|_| EngineError::Worker).flatten());
-            outcomes.try_for_each(|outcome| outcome)
+            let mut sum = Profile::default();
+            for worker in workers {
+                let (outcome, profile) = worker.join().map_err(|_| EngineError::Worker)?;
+                sum += profile;
+                outcome?;
+            }
+            Ok(sum)
         })
     }
 
@@ -138,6 +153,7 @@ pub(super) fn load(
     group: Group,
     out: &mut Vec<f32>,
 ) -> Result<(), EngineError> {
+    let _timing = timed(LayerKind::Merge);
     let shapes = group.linears(&model.config).map(|l| model.config.shape(l));
     out.resize(shapes.map(|(o, i)| o * i).sum(), 0.0);
     let mut rest = out.as_mut_slice();
