@@ -95,19 +95,24 @@ fn check_range(trainer: &mut Trainer, gradient: &[f32], range: std::ops::Range<u
         }
         trainer.loss_and_gradient().unwrap().0
     };
-    // Central differences of fourth order: errors of the third derivative cancel.
-    let step = 8e-3;
-    let near = at(step) - at(-step);
-    let far = at(2.0 * step) - at(-2.0 * step);
-    let numeric = (8.0 * near - far) / f64::from(12.0 * step);
     let products = gradient[range.clone()].iter().zip(&direction);
     let analytic: f64 = products
         .map(|(g, d)| f64::from(*g) * f64::from(d / length))
         .sum();
-    let size = gradient[range].iter().map(|g| g * g).sum::<f32>().sqrt();
+    let size = f64::from(
+        gradient[range.clone()]
+            .iter()
+            .map(|g| g * g)
+            .sum::<f32>()
+            .sqrt(),
+    );
+    // Which step is best depends on how curved the loss is: long ones see the third derivative,
+    // short ones the rounding of f32.
+    let numeric = [4e-3, 1e-3, 2.5e-4].map(|step| (at(step) - at(-step)) / f64::from(2.0 * step));
+    let error = |n: f64| (analytic - n).abs();
     assert!(
-        (analytic - numeric).abs() < 2e-3 * f64::from(size) + 2e-5,
-        "{name}: {analytic} against {numeric}, length {size}"
+        numeric.into_iter().any(|n| error(n) < 2e-3 * size + 2e-5),
+        "{name}: {analytic} against {numeric:?}, length {size}"
     );
     *trainer.values_mut() = start;
 }
