@@ -165,51 +165,91 @@ impl Adapter {
             .with_scaling(scaling)
             .with_magnitudes(peft.use_dora)
             .with_score(tensors.tensor(SCORE).is_ok());
-        let mut values = vec![0.0; layout.parameters()];
-        let mut known = 0;
         let fused = config.architecture.fused();
-        for layer in 0..layout.layers() {
-            for linear in layout.linears().iter().copied() {
-                let (outputs, inputs) = layout.shape(linear);
-                let order = config.transformers_rows(linear);
-                let [a, b, m] = [HALVES[0], HALVES[1], MAGNITUDES]
-                    .map(|part| tensor_name(layer, linear, fused, part));
-                // A layer that is not adapted has neither half: zero B leaves it as it is.
-                let (Ok(a_view), Ok(b_view)) = (tensors.tensor(&a), tensors.tensor(&b)) else {
-                    continue;
-                };
-                let a = floats(&a_view, &[peft.r, inputs]).map_err(|e| bad(format!("{a}: {e}")))?;
-                let b =
-                    floats(&b_view, &[outputs, peft.r]).map_err(|e| bad(format!("{b}: {e}")))?;
-                values[layout.a(layer, linear)].copy_from_slice(&a);
-                let b = reorder(&b, peft.r, order.as_deref(), Direction::ToGguf);
-                values[layout.b(layer, linear)].copy_from_slice(&b);
-                if peft.use_dora {
-                    let view = tensors
-                        .tensor(&m)
-                        .map_err(|_| bad(format!("it has no tensor `{m}`")))?;
-                    let m = floats(&view, &[outputs]).map_err(|e| bad(format!("{m}: {e}")))?;
-                    let m = reorder(&m, 1, order.as_deref(), Direction::ToGguf);
-                    values[layout.magnitudes(layer, linear)].copy_from_slice(&m);
-                    known += 1;
-                }
-                known += 2;
-            }
-        }
-        if let Ok(view) = tensors.tensor(SCORE) {
-            let score = floats(&view, &[1, config.hidden]);
-            let score = score.map_err(|e| bad(format!("{SCORE}: {e}")))?;
-            values[layout.score()].copy_from_slice(&score);
-            known += 1;
-        }
+        // Nothing is made before every shape is known to be right: a file of a few bytes could
+        // otherwise ask for an adapter of any rank.
+        let known = known_tensors(&tensors, &layout, fused, config.hidden).map_err(bad)?;
         if known == 0 || known != tensors.len() {
             return Err(bad(format!(
                 "it holds {} tensors of which {known} belong to this model's linear layers",
                 tensors.len()
             )));
         }
+        let mut values = vec![0.0; layout.parameters()];
+        for layer in 0..layout.layers() {
+            for linear in layout.linears().iter().copied() {
+                let order = config.transformers_rows(linear);
+                let read = |part: &str| {
+                    let name = tensor_name(layer, linear, fused, part);
+                    let view = tensors.tensor(&name).ok();
+                    let floats = view.map(|v| floats(&v).map_err(|e| bad(format!("{name}: {e}"))));
+                    floats.transpose()
+                };
+                // A layer that is not adapted has neither half: zero B leaves it as it is.
+                let (Some(a), Some(b)) = (read(HALVES[0])?, read(HALVES[1])?) else {
+                    continue;
+                };
+                values[layout.a(layer, linear)].copy_from_slice(&a);
+                let b = reorder(&b, peft.r, order.as_deref(), Direction::ToGguf);
+                values[layout.b(layer, linear)].copy_from_slice(&b);
+                if let Some(m) = read(MAGNITUDES)? {
+                    let m = reorder(&m, 1, order.as_deref(), Direction::ToGguf);
+                    values[layout.magnitudes(layer, linear)].copy_from_slice(&m);
+                }
+            }
+        }
+        if let Ok(view) = tensors.tensor(SCORE) {
+            let score = floats(&view).map_err(|e| bad(format!("{SCORE}: {e}")))?;
+            values[layout.score()].copy_from_slice(&score);
+        }
         Ok(Self { layout, values })
     }
+}
+
+/// How many tensors belong to the model's linear layers or are its score head. An adapted layer has both halves, and with
+/// DoRA its magnitudes, in the right shapes.
+fn known_tensors(
+    tensors: &SafeTensors<'_>,
+    layout: &AdapterLayout,
+    fused: bool,
+    hidden: usize,
+) -> Result<usize, String> {
+    let mut known = 0;
+    for layer in 0..layout.layers() {
+        for linear in layout.linears().iter().copied() {
+            let (outputs, inputs) = layout.shape(linear);
+            let [a, b, m] = [HALVES[0], HALVES[1], MAGNITUDES]
+                .map(|part| tensor_name(layer, linear, fused, part));
+            if tensors.tensor(&a).is_err() || tensors.tensor(&b).is_err() {
+                continue;
+            }
+            check_shape(tensors, &a, &[layout.rank, inputs])?;
+            check_shape(tensors, &b, &[outputs, layout.rank])?;
+            known += 2;
+            if layout.has_magnitudes() {
+                check_shape(tensors, &m, &[outputs])?;
+                known += 1;
+            }
+        }
+    }
+    if tensors.tensor(SCORE).is_ok() {
+        check_shape(tensors, SCORE, &[1, hidden])?;
+        known += 1;
+    }
+    Ok(known)
+}
+
+fn check_shape(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<(), String> {
+    let view = tensors
+        .tensor(name)
+        .map_err(|_| format!("it has no tensor `{name}`"))?;
+    if view.shape() == shape {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: shape {:?} instead of {shape:?}",
+        view.shape()
+    ))
 }
 
 /// The names of `A` and `B` in the file.
@@ -257,10 +297,7 @@ fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-fn floats(view: &TensorView<'_>, shape: &[usize]) -> Result<Vec<f32>, String> {
-    if view.shape() != shape {
-        return Err(format!("shape {:?} instead of {shape:?}", view.shape()));
-    }
+fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, String> {
     let values: Vec<f32> = match view.dtype() {
         Dtype::F32 => view
             .data()

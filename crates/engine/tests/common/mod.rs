@@ -5,6 +5,8 @@
     reason = "each test binary uses a part of this"
 )]
 
+pub mod mutation;
+
 use std::path::{Path, PathBuf};
 
 use autodidact_engine::{EngineError, Model, gguf::GgufFile};
