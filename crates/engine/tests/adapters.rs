@@ -7,7 +7,9 @@ mod common;
 use std::sync::Arc;
 
 use autodidact_engine::gguf::TensorType;
-use autodidact_engine::{Adapter, AdapterLayout, Linear, LoraScaling, Model, Sampler};
+use autodidact_engine::{
+    Adapter, AdapterLayout, Linear, LoraScaling, Model, Sampler, WeightStorage,
+};
 use common::{Parts, golden};
 use proptest::prelude::*;
 
@@ -183,6 +185,12 @@ fn a_fresh_dora_adapter_changes_nothing() {
     }
     let magnitudes = &adapter.values[adapter.layout.magnitudes(1, Linear::Down)];
     assert!(magnitudes.iter().all(|m| *m > 0.0));
+    let streamed = WeightStorage::Streamed;
+    let refused = Sampler::with_storage(model, Some(&adapter), 1, streamed).unwrap_err();
+    assert!(
+        refused.to_string().contains("autodidact merge"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -46,6 +46,11 @@ impl Weights {
             WeightStorage::Packed => false,
             WeightStorage::Streamed => true,
         };
+        if streamed && adapter.is_some_and(|a| a.layout.has_magnitudes()) {
+            return Err(EngineError::Input(
+                "a DoRA adapter changes whole rows of the weights, which are not held in memory for a model this large; sample from a merged file instead (`autodidact merge`)".into(),
+            ));
+        }
         let layers = model.config.layers;
         let mut packed: Vec<Option<LayerWeights>> = (0..layers).map(|_| None).collect();
         let share = layers.div_ceil(threads.max(1)).max(1);
