@@ -5,11 +5,12 @@
 
 For the tiny llama of the tests, PEFT writes a random adapter of each kind; the engine reads it,
 prints its logits and writes the adapter out again; PEFT reads that back. Logits must agree within
-1e-4 both ways. `adapter_logits` is an example of the engine:
+1e-4 both ways. The engine also writes the model with the adapter merged into it, and llama.cpp must
+give the same probabilities with that file, within 1e-4. `adapter_logits` is an example of the engine:
 
     cargo build --release -p autodidact-engine --example adapter_logits
 
-Ends with 1 if anything differs. Needs: torch, transformers, peft, gguf, safetensors.
+Ends with 1 if anything differs. Needs: torch, transformers, peft, gguf, safetensors, xllamacpp.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reference import hf_model, temporary_directory, versions  # sets the environment first
+from reference import LlamaCpp, hf_model, temporary_directory, versions  # sets the environment first
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -55,9 +56,22 @@ def random_adapter(base, options, directory):
 def engine(program, base, adapter, out):
     command = [program, base, adapter, out]
     printed = subprocess.run(
-        [str(c) for c in command], input=json.dumps(TOKENS), capture_output=True, text=True, check=True
+        [str(c) for c in command], input=json.dumps(TOKENS), stdout=subprocess.PIPE, text=True, check=True
     )
     return torch.tensor(json.loads(printed.stdout), dtype=torch.float64)
+
+
+def llama_cpp(model, expected):
+    """The largest difference of log-probabilities at every position that llama.cpp tells about."""
+    peer, worst, asked = LlamaCpp(model, context=256), 0.0, 0
+    for n in range(1, len(TOKENS) + 1):
+        got = peer.log_probabilities(TOKENS[:n], expected.shape[1])
+        if got is not None:
+            want = torch.log_softmax(expected[n - 1], -1)
+            worst = max(worst, max(abs(v - float(want[i])) for i, v in got.items()))
+            asked += 1
+    assert asked > len(TOKENS) // 2, "llama.cpp said too little"
+    return worst
 
 
 def main():
@@ -75,9 +89,11 @@ def main():
             read = float((engine(args.engine, args.model, theirs, ours) - expected).abs().max())
             back = PeftModel.from_pretrained(hf_model(args.model), ours).eval()
             written = float((logits(back) - expected).abs().max())
+            merged = llama_cpp(ours / "merged.gguf", expected)
             moved = float((expected - plain).abs().max())
-            good &= read < TOLERANCE and written < TOLERANCE and moved > 100 * TOLERANCE
-            print(f"{kind}: ours reads theirs within {read:.1e}, PEFT reads ours within {written:.1e}"
+            good &= read < TOLERANCE and written < TOLERANCE and merged < TOLERANCE and moved > 100 * TOLERANCE
+            print(f"{kind}: ours reads theirs within {read:.1e}, PEFT reads ours within {written:.1e},"
+                  f" llama.cpp reads the merged file within {merged:.1e}"
                   f" (the adapter moves logits by {moved:.2f})")  # fmt: skip
     sys.exit(0 if good else 1)
 

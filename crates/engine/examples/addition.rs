@@ -30,11 +30,11 @@ const HELD_OUT: usize = 1000;
 /// Sums to learn from: about one in twelve of all there are.
 const EXAMPLES: usize = 60_000;
 /// Sums in each step.
-const BATCH: usize = 128;
+const BATCH: usize = 64;
 /// Steps, unless given.
-const STEPS: u32 = 1200;
+const STEPS: u32 = 2400;
 /// Steps between measurements.
-const EVERY: u32 = 100;
+const EVERY: u32 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = TrainerOptions {
         trained: Trained::Everything,
         steps,
-        learning_rate: 1e-3,
+        learning_rate: 2e-3,
         warm_up: 50,
         schedule: Schedule::Linear,
         batch: BATCH,
