@@ -40,6 +40,11 @@ impl ChatTemplate {
         else {
             return Ok(None);
         };
+        Self::of(source, tokenizer).map(Some)
+    }
+
+    /// Compiles a template whose texts go to this tokenizer.
+    pub(crate) fn of(source: &str, tokenizer: &Tokenizer) -> Result<Self, EngineError> {
         let text = |id: Option<u32>| {
             id.and_then(|id| tokenizer.special_text(id))
                 .unwrap_or_default()
@@ -51,7 +56,6 @@ impl ChatTemplate {
             text(Some(tokenizer.end_of_text())),
             tokenizer.control_texts(),
         )
-        .map(Some)
     }
 
     fn new(

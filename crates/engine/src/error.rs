@@ -28,6 +28,14 @@ pub enum EngineError {
     /// A model file that is not what it should be.
     #[error("not a usable GGUF file: {0}")]
     Gguf(String),
+    /// A directory that should hold a model in safetensors files.
+    #[error("model directory {}: {problem}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A model this engine cannot run.
     #[error("unsupported model: {0}")]
     Unsupported(String),

@@ -7,6 +7,7 @@
 mod architecture;
 mod bench;
 mod chat;
+mod directory;
 mod error;
 pub mod gguf;
 mod kernels;

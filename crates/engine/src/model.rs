@@ -16,8 +16,18 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens a GGUF file and checks everything in it that is needed later.
+    /// Opens a GGUF file, or a directory as transformers saves models (`config.json`, safetensors
+    /// files, a tokenizer), and checks everything in it that is needed later.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
+        if path.is_dir() {
+            let opened = crate::directory::open(path)?;
+            return Ok(Self {
+                file: opened.file,
+                config: opened.config,
+                tokenizer: opened.tokenizer,
+                chat_template: opened.chat_template,
+            });
+        }
         Self::new(GgufFile::open(path)?)
     }
 

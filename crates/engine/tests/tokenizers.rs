@@ -4,8 +4,9 @@
 
 mod common;
 
+use common::directory::Directory;
 use common::{Parts, golden, text, texts};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use autodidact_engine::{Model, Tokenizer};
 
@@ -121,4 +122,48 @@ fn sentencepiece_files_give_the_tokens_of_llama_cpp() {
             .to_string()
             .contains("tokenizer.ggml.scores")
     );
+}
+
+#[test]
+fn tokenizer_json_gives_the_tokens_of_the_tokenizers_package() {
+    let golden_file = golden_values("tokenizers_golden.json");
+    let all = strings(&golden_file["texts"]);
+    let mut checked = 0;
+    for (name, expected) in golden_file["json"].as_object().unwrap() {
+        let json = golden_values(&format!("tokenizers/{name}.json"));
+        let settings = json!({"bos_token": "<s>", "eos_token": "</s>"});
+        let directory = tempfile::tempdir().unwrap();
+        Directory::tiny()
+            .with_tokenizer(900, json, settings)
+            .write(directory.path());
+        let model = Model::open(directory.path()).unwrap();
+        check(model.tokenizer(), name, &all, expected, &[]);
+        checked += 1;
+    }
+    assert_eq!(checked, 10);
+}
+
+#[test]
+fn tokenizer_model_gives_the_tokens_of_sentencepiece() {
+    let golden_file = golden_values("tokenizers_golden.json");
+    let all = strings(&golden_file["texts"]);
+    let directory = tempfile::tempdir().unwrap();
+    Directory::tiny()
+        .with_tokenizer(900, Value::Null, json!({}))
+        .write(directory.path());
+    std::fs::remove_file(directory.path().join("tokenizer.json")).unwrap();
+    let to = directory.path().join("tokenizer.model");
+    std::fs::copy(golden("tokenizers/tiny.model"), to).unwrap();
+    let model = Model::open(directory.path()).unwrap();
+    let expected = golden_file["sentencepiece"]["processor"]
+        .as_array()
+        .unwrap();
+    for (text, expected) in all.iter().zip(expected) {
+        // SentencePiece puts no space behind a user-defined token, llama.cpp does.
+        if !text.contains("<tool>") {
+            let tokens = model.tokenizer().encode(text).unwrap();
+            assert_eq!(tokens[0], 1, "<s>");
+            assert_eq!(tokens[1..], ids(expected), "{text:?}");
+        }
+    }
 }

@@ -186,6 +186,15 @@ impl Architecture {
         names.join(", ")
     }
 
+    /// All values of `model_type`, for messages.
+    pub fn model_types() -> String {
+        let types: Vec<&str> = ARCHITECTURES
+            .iter()
+            .flat_map(|a| a.model_types.iter().copied())
+            .collect();
+        types.join(", ")
+    }
+
     /// The feed-forward half has a gate beside its up-projection.
     pub fn gated(&self) -> bool {
         self.linears.contains(&Linear::Gate)

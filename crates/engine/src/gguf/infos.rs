@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::cursor::Cursor;
-use super::tensor::{TensorInfo, TensorType, byte_length};
+use super::tensor::{Conversion, TensorInfo, TensorType, byte_length};
 use super::value::Value;
 use crate::EngineError;
 
@@ -103,5 +103,7 @@ fn read_tensor_info(cursor: &mut Cursor<'_>, alignment: usize) -> Result<TensorI
         tensor_type,
         start,
         length,
+        part: 0,
+        conversion: Conversion::default(),
     })
 }

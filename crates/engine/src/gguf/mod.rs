@@ -19,6 +19,8 @@ pub use writer::{GgufMetadata, GgufWriter};
 
 pub(crate) use quant::dequantize;
 pub(crate) use quantize::quantize;
+pub(crate) use reader::{Bytes, map_file};
+pub(crate) use tensor::{Conversion, byte_length};
 
 /// Tensors begin at multiples of this in files that are written, the format's default.
 const ALIGNMENT: usize = 32;

@@ -8,7 +8,11 @@ impl GgufFile {
     /// All metadata in the order of the file, every value in its own type, but for the alignment,
     /// which is another file's own.
     pub(crate) fn raw_metadata(&self) -> Result<GgufMetadata, EngineError> {
-        let bytes = self.bytes();
+        let bytes = self.bytes().ok_or_else(|| {
+            EngineError::Unsupported(
+                "a directory cannot be written as a GGUF file here; convert it with llama.cpp first, or merge the adapter with PEFT's `merge_and_unload`".into(),
+            )
+        })?;
         let mut cursor = Cursor::new(bytes);
         cursor.take(8, "magic number and version")?;
         cursor.u64("the tensor count")?;
@@ -32,7 +36,7 @@ impl GgufFile {
 
     /// A tensor's bytes as they are stored.
     pub(crate) fn raw(&self, info: &TensorInfo) -> &[u8] {
-        &self.bytes()[info.start..info.start + info.length]
+        self.stored(info)
     }
 
     /// All tensors in the order they lie in the file.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
@@ -18,13 +19,13 @@ const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
 
 /// The bytes of a file: mapped from disk, or held in memory.
-enum Bytes {
+pub(crate) enum Bytes {
     Mapped(Mmap),
     Held(Vec<u8>),
 }
 
 impl Bytes {
-    fn get(&self) -> &[u8] {
+    pub(crate) fn get(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
             Self::Held(bytes) => bytes,
@@ -32,10 +33,12 @@ impl Bytes {
     }
 }
 
-/// An open GGUF file.
+/// An open GGUF file, or a directory of safetensors files that shows itself as one: the same
+/// metadata keys, tensor names and row orders.
 pub struct GgufFile {
     path: PathBuf,
-    bytes: Bytes,
+    /// One file; or those of a directory.
+    parts: Vec<Bytes>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
 }
@@ -53,17 +56,34 @@ impl std::fmt::Debug for GgufFile {
 impl GgufFile {
     /// Maps the file and reads its header.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
-        let unreadable = |source| EngineError::Read {
+        Self::parse(path, map_file(path)?)
+    }
+
+    /// Puts together what was read elsewhere. Every tensor must lie inside the part it names.
+    pub(crate) fn assemble(
+        path: &Path,
+        parts: Vec<Bytes>,
+        metadata: HashMap<String, Value>,
+        tensors: HashMap<String, TensorInfo>,
+    ) -> Self {
+        debug_assert!(
+            tensors
+                .values()
+                .all(|t| t.start + t.length <= parts[t.part].get().len())
+        );
+        Self {
             path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        // SAFETY: the map is read-only. As with every memory-mapped model format, another process
-        // that truncates the file while it is mapped can fault this one; that is the accepted
-        // price for not copying gigabytes.
-        #[expect(unsafe_code, reason = "memory-mapping a model file")]
-        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        Self::parse(path, Bytes::Mapped(map))
+            parts,
+            metadata,
+            tensors,
+        }
+    }
+
+    /// Reads the rows of a tensor in another order from now on.
+    pub(crate) fn reorder(&mut self, name: &str, rows: &Arc<[usize]>) {
+        if let Some(info) = self.tensors.get_mut(name) {
+            info.conversion.rows = Some(rows.clone());
+        }
     }
 
     /// Reads a file that is already in memory.
@@ -107,13 +127,19 @@ impl GgufFile {
             path: path.to_owned(),
             metadata,
             tensors,
-            bytes,
+            parts: vec![bytes],
         })
     }
 
-    /// All bytes of the file.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.bytes.get()
+    /// All bytes of a file, unless this is a directory.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        let bytes = self.parts.first().map(Bytes::get);
+        bytes.filter(|bytes| bytes.starts_with(MAGIC))
+    }
+
+    /// A tensor's bytes as they are stored.
+    pub(super) fn stored(&self, info: &TensorInfo) -> &[u8] {
+        &self.parts[info.part].get()[info.start..info.start + info.length]
     }
 
     /// All tensors, in no order.
@@ -161,7 +187,7 @@ impl GgufFile {
         if array.kind != TEXT {
             return Err(EngineError::Gguf(format!("`{key}` does not hold texts")));
         }
-        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let mut cursor = Cursor::new(&self.parts[0].get()[array.bytes.clone()]);
         let texts = (0..array.count).map(|_| cursor.text(key));
         texts.collect::<Result<_, _>>().map(Some)
     }
@@ -178,7 +204,7 @@ impl GgufFile {
                 array.count
             )));
         }
-        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let mut cursor = Cursor::new(&self.parts[0].get()[array.bytes.clone()]);
         let integers = (0..length).map(|_| {
             let value = cursor.value_of(array.kind, key, 1)?;
             value
@@ -200,7 +226,7 @@ impl GgufFile {
                 array.count
             )));
         }
-        let mut cursor = Cursor::new(&self.bytes.get()[array.bytes.clone()]);
+        let mut cursor = Cursor::new(&self.parts[0].get()[array.bytes.clone()]);
         let floats = (0..length).map(|_| {
             let value = cursor.value_of(array.kind, key, 1)?;
             let number = value.as_f64().filter(|n| n.is_finite());
@@ -215,6 +241,13 @@ impl GgufFile {
     /// Number of tensors.
     pub fn tensor_count(&self) -> usize {
         self.tensors.len()
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn tensor_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
     }
 
     /// A tensor's description, if the file has it.
@@ -244,17 +277,43 @@ impl GgufFile {
 
     /// Dequantizes the rows `first..first + count` into `out` (`count * columns` values).
     pub fn read_rows(&self, info: &TensorInfo, first: usize, count: usize, out: &mut [f32]) {
-        let start = info.start + first * info.row_bytes();
-        let bytes = &self.bytes.get()[start..start + count * info.row_bytes()];
-        dequantize(info.tensor_type, bytes, out);
+        match &info.conversion.rows {
+            None => self.read_stored(info, first * info.row_bytes(), out),
+            Some(order) if info.dims.len() == 1 => {
+                let mut vector = vec![0.0; info.columns()];
+                self.read_stored(info, 0, &mut vector);
+                for (at, out) in order.iter().zip(out.iter_mut()) {
+                    *out = vector[*at];
+                }
+            }
+            Some(order) => {
+                let rows = out.chunks_exact_mut(info.columns());
+                for (row, out) in order[first..first + count].iter().zip(rows) {
+                    self.read_stored(info, row * info.row_bytes(), out);
+                }
+            }
+        }
     }
 
     /// Dequantizes `out.len()` weights of a row from column `first` on; both are whole blocks.
     pub(crate) fn read_part(&self, info: &TensorInfo, row: usize, first: usize, out: &mut [f32]) {
+        let order = info.conversion.rows.as_ref();
+        let row = order.map_or(row, |order| order[row]);
         let (weights, size) = info.tensor_type.block();
-        let start = info.start + row * info.row_bytes() + first / weights * size;
-        let bytes = &self.bytes.get()[start..start + out.len() / weights * size];
+        self.read_stored(info, row * info.row_bytes() + first / weights * size, out);
+    }
+
+    /// Dequantizes whole blocks from byte `at` of a tensor on.
+    fn read_stored(&self, info: &TensorInfo, at: usize, out: &mut [f32]) {
+        let (weights, size) = info.tensor_type.block();
+        let start = info.start + at;
+        let bytes = &self.parts[info.part].get()[start..start + out.len() / weights * size];
         dequantize(info.tensor_type, bytes, out);
+        if info.conversion.plus_one {
+            for value in out {
+                *value += 1.0;
+            }
+        }
     }
 
     /// Dequantizes a whole tensor, row by row.
@@ -263,4 +322,19 @@ impl GgufFile {
         self.read_rows(info, 0, info.rows(), &mut out);
         out
     }
+}
+
+/// Maps a file.
+pub(crate) fn map_file(path: &Path) -> Result<Bytes, EngineError> {
+    let unreadable = |source| EngineError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    // SAFETY: the map is read-only. As with every memory-mapped model format, another process
+    // that truncates the file while it is mapped can fault this one; that is the accepted
+    // price for not copying gigabytes.
+    #[expect(unsafe_code, reason = "memory-mapping a model file")]
+    let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+    Ok(Bytes::Mapped(map))
 }

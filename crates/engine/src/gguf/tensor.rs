@@ -1,5 +1,7 @@
 //! Tensor descriptions: names, shapes, types and where the bytes are.
 
+use std::sync::Arc;
+
 use crate::EngineError;
 
 /// The storage types this engine reads (`ggml_type` in the GGUF specification).
@@ -98,9 +100,23 @@ pub struct TensorInfo {
     /// Storage type.
     pub tensor_type: TensorType,
     /// First byte, counted from the start of the file.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Length in bytes.
-    pub(super) length: usize,
+    pub(crate) length: usize,
+    /// Which of several files the bytes are in.
+    pub(crate) part: usize,
+    /// What is done to the stored values.
+    pub(crate) conversion: Conversion,
+}
+
+/// How stored values become those of the tensor. In a GGUF file they are the same; checkpoints of
+/// transformers order some rows otherwise and store Gemma's norms less one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conversion {
+    /// For each row its row in the file; for a vector, for each element its element.
+    pub(crate) rows: Option<Arc<[usize]>>,
+    /// One is added to every value.
+    pub(crate) plus_one: bool,
 }
 
 impl TensorInfo {
@@ -123,7 +139,7 @@ impl TensorInfo {
 
 /// Bytes a tensor of this shape needs, refusing overflow, zero sizes and rows that are not whole
 /// blocks.
-pub(super) fn byte_length(
+pub(crate) fn byte_length(
     name: &str,
     dims: &[usize],
     tensor_type: TensorType,

@@ -13,7 +13,7 @@ pub(super) enum Encoder {
     /// describes.
     Library(Box<tokenizers::Tokenizer>, Spelling),
     /// Merging by score.
-    Sentencepiece(Sentencepiece),
+    Sentencepiece(Box<Sentencepiece>),
 }
 
 /// Where a space is put before a text, so that its first word is spelled like any other.
@@ -61,7 +61,7 @@ impl Encoder {
                 let prefixed = prefix.then(|| format!(" {text}"));
                 let text = prefixed.as_deref().unwrap_or(text);
                 let encoding = library.encode_fast(text, false);
-                let encoding = encoding.map_err(failed)?;
+                let encoding = encoding.map_err(|e| failed(&e))?;
                 check_spelling(library, *spelling, text, encoding.get_ids(), bytes)?;
                 out.extend_from_slice(encoding.get_ids());
                 Ok(())
@@ -70,7 +70,7 @@ impl Encoder {
     }
 }
 
-fn failed(error: tokenizers::Error) -> EngineError {
+fn failed(error: &tokenizers::Error) -> EngineError {
     EngineError::Tokenizer(error.to_string())
 }
 
@@ -111,7 +111,9 @@ fn length(
 ) -> Result<usize, EngineError> {
     let mut normalized = NormalizedString::from(text);
     if let Some(normalizer) = library.get_normalizer() {
-        normalizer.normalize(&mut normalized).map_err(failed)?;
+        normalizer
+            .normalize(&mut normalized)
+            .map_err(|e| failed(&e))?;
     }
     let text = normalized.get();
     let escaped = text.matches(SPACE).count() * (SPACE.len_utf8() - 1);

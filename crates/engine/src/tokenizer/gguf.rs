@@ -73,7 +73,7 @@ fn sentencepiece(
     Tokenizer::new(Vocabulary {
         tokens: vocabulary,
         spelling: Spelling::Sentencepiece,
-        encoder: Encoder::Sentencepiece(model),
+        encoder: Encoder::Sentencepiece(Box::new(model)),
         prefix: if add_space {
             SpacePrefix::EVERYWHERE
         } else {

@@ -10,7 +10,10 @@
 mod bytes;
 mod encoder;
 mod gguf;
+mod hub;
+mod json;
 mod pre_tokenizer;
+mod protobuf;
 mod sentencepiece;
 #[expect(
     clippy::module_inception,
@@ -22,4 +25,4 @@ mod whole;
 
 pub use tokenizer::Tokenizer;
 
-pub(crate) use vocabulary::SpecialIds;
+pub(crate) use hub::{AddedToken, HubTokens};

@@ -5,6 +5,7 @@
     reason = "each test binary uses a part of this"
 )]
 
+pub mod directory;
 pub mod mutation;
 
 use std::path::{Path, PathBuf};
