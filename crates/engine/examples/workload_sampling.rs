@@ -60,7 +60,9 @@ struct Decode {
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [command, model, path, options @ ..] = arguments.as_slice() else {
-        return Err("usage: workload_sampling prompts|run MODEL.gguf PROMPTS.json [OPTIONS]".into());
+        return Err(
+            "usage: workload_sampling prompts|run MODEL.gguf PROMPTS.json [OPTIONS]".into(),
+        );
     };
     let model = Model::open(Path::new(model))?;
     if command == "prompts" {
@@ -93,7 +95,12 @@ fn write_prompts(model: &Model, options: &[String]) -> Result<Prompts, Failure> 
             break;
         }
         let (a, b, c) = (7 + i % 20, 3 + i % 5, 2 + i % 9);
-        let answer = format!("A: {a} + {b} = {}. {} + {c} = {}.\n\n", a + b, a + b, a + b + c);
+        let answer = format!(
+            "A: {a} + {b} = {}. {} + {c} = {}.\n\n",
+            a + b,
+            a + b,
+            a + b + c
+        );
         let text = format!("{} {answer}", question(1000 + i));
         prefix.extend(tokenizer.encode(&text)?);
     }
@@ -109,8 +116,18 @@ fn write_prompts(model: &Model, options: &[String]) -> Result<Prompts, Failure> 
 /// The i-th word problem.
 fn question(i: u32) -> String {
     let pick = |list: &[&str], step: u32| list[(i / step) as usize % list.len()].to_owned();
-    let name = pick(&["Ann", "Tom", "Maria", "Peter", "Lucy", "Omar", "Nina", "Ivan"], 1);
-    let thing = pick(&["apples", "books", "coins", "shells", "stamps", "pens", "cards"], 3);
+    let name = pick(
+        &[
+            "Ann", "Tom", "Maria", "Peter", "Lucy", "Omar", "Nina", "Ivan",
+        ],
+        1,
+    );
+    let thing = pick(
+        &[
+            "apples", "books", "coins", "shells", "stamps", "pens", "cards",
+        ],
+        3,
+    );
     let place = pick(&["market", "shop", "park", "school", "library"], 5);
     let (a, b, c) = (11 + i * 7 % 83, 5 + i * 11 % 61, 3 + i * 5 % 37);
     format!(

@@ -86,7 +86,6 @@ fn activate_backward_body(activation: Activation, x: &mut [f32], d_out: &[f32]) 
 }
 dispatch! {
     /// Replaces `x` (what [`activate`] was given) by its gradient, given that of the result.
-    #[allow(dead_code, reason = "training uses it")]
     pub(crate) fn activate_backward(activation: Activation, x: &mut [f32], d_out: &[f32]) = activate_backward_body;
 }
 
@@ -135,7 +134,6 @@ fn gate_backward_body(activation: Activation, gate: &mut [f32], up: &mut [f32], 
 }
 dispatch! {
     /// Replaces `gate` and `up` by their gradients, given that of `activation(gate) * up`.
-    #[allow(dead_code, reason = "training uses it")]
     pub(crate) fn gate_backward(activation: Activation, gate: &mut [f32], up: &mut [f32], d_out: &[f32]) = gate_backward_body;
 }
 
@@ -160,7 +158,6 @@ fn soft_cap_backward_body(capped: &[f32], cap: f32, d: &mut [f32]) {
 }
 dispatch! {
     /// Turns the gradient `d` of [`soft_cap`]'s result `capped` into that of what was capped.
-    #[allow(dead_code, reason = "training uses it")]
     pub(crate) fn soft_cap_backward(capped: &[f32], cap: f32, d: &mut [f32]) = soft_cap_backward_body;
 }
 

@@ -1,5 +1,6 @@
 //! A safe door to the `gemm` crate: matrices as views with strides, checked before the call.
 
+use super::panel::Rows;
 use crate::profile;
 
 /// A matrix in a slice: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
@@ -32,6 +33,16 @@ impl<'a> View<'a> {
     /// Number of columns.
     pub(crate) fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Row by row for the panel kernel; the elements of a row must be neighbours.
+    pub(super) fn as_rows(&self) -> Rows<'a> {
+        assert_eq!(self.column_stride, 1, "elements of a row");
+        Rows {
+            data: self.data,
+            rows: self.rows,
+            stride: self.row_stride,
+        }
     }
 
     /// The transposed matrix.

@@ -68,7 +68,6 @@ fn layer_norm_backward_body(
 dispatch! {
     /// Adds to `d_x` the gradient of [`layer_norm`] for one row, `mean` and `scale` being what it
     /// returned.
-    #[allow(dead_code, reason = "training uses it")]
     pub(crate) fn layer_norm_backward(x: &[f32], weight: &[f32], mean: f32, scale: f32, d_out: &[f32], d_x: &mut [f32]) = layer_norm_backward_body;
 }
 

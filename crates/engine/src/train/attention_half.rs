@@ -1,7 +1,6 @@
 //! The attention half of a block, forward and backward.
 
 use super::attention::Task;
-use super::linear::Into;
 use super::network::{BlockActivations, Network, Workspace, gather_rows, scatter_rows};
 use super::norms;
 use super::tree::Shard;
@@ -26,14 +25,12 @@ impl Network<'_> {
         let (rows, queries) = (shard.tokens.len(), heads.queries());
         block.input.clone_from(&w.stream);
         norms::forward(config, &vectors.attention_norm, &w.stream, &mut w.normed);
-        block.product.resize(rows * heads.width, 0.0);
         let input = View::new(&w.normed, rows, hidden, hidden);
         self.linear_forward(
             layer,
             Group::AttentionInputs,
             input,
             &mut block.product,
-            Into::Fresh,
             &mut w.linear,
         )?;
         self.place(layer, shard, block, &mut w.row);

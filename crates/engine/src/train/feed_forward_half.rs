@@ -1,6 +1,5 @@
 //! The feed-forward half of a block, forward and backward.
 
-use super::linear::Into;
 use super::network::{BlockActivations, Network, Workspace, gather_rows};
 use super::norms;
 use super::tree::Shard;
@@ -37,14 +36,10 @@ impl Network<'_> {
             &block.middle,
             &mut w.normed,
         );
-        let (group, width) = (
-            Group::FeedForwardInputs,
-            self.outputs(Group::FeedForwardInputs),
-        );
-        block.gate_up.resize(rows * width, 0.0);
+        let group = Group::FeedForwardInputs;
         let input = View::new(&w.normed, rows, hidden, hidden);
         let out = &mut block.gate_up;
-        self.linear_forward(layer, group, input, out, Into::Fresh, &mut w.linear)?;
+        self.linear_forward(layer, group, input, out, &mut w.linear)?;
         activated(config, &block.gate_up, &mut w.activated);
         let (inputs, vectors) = (config.feed_forward, &self.frozen.layers[layer]);
         self.add_to_stream(

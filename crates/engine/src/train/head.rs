@@ -7,7 +7,8 @@ use super::weights::Frozen;
 use super::whole::{NormPlace, Whole};
 use crate::ModelConfig;
 use crate::kernels::{
-    View, exp_in_place, gemm, max_of, scale_in_place, soft_cap, soft_cap_backward,
+    PanelBuffers, Right, View, exp_in_place, gemm, max_of, multiply_by_panels, scale_in_place,
+    soft_cap, soft_cap_backward,
 };
 use crate::profile::{LayerKind, timed};
 
@@ -22,6 +23,7 @@ pub(super) struct HeadBuffers {
     normed: Vec<f32>,
     logits: Vec<f32>,
     capped: Vec<f32>,
+    panels: PanelBuffers,
     d_normed: Vec<f32>,
     /// Indices of targets, in the order of their rows.
     order: Vec<usize>,
@@ -106,11 +108,11 @@ impl Head<'_> {
         let rows = &self.stream[from * hidden..to * hidden];
         norms::forward(config, &self.frozen.norm, rows, &mut buffers.normed);
         buffers.logits.resize((to - from) * vocabulary, 0.0);
-        let head = View::new(&self.frozen.head, vocabulary, hidden, hidden);
+        scale_in_place(&mut buffers.normed, config.logit_scale);
         let normed = View::new(&buffers.normed, to - from, hidden, hidden);
-        let logits = &mut buffers.logits;
-        let scale = config.logit_scale;
-        gemm(logits, vocabulary, normed, head.transposed(), scale, false);
+        let (head, logits) = (Right::Transposed(&self.frozen.head), &mut buffers.logits);
+        let panels = &mut buffers.panels;
+        multiply_by_panels(normed, head, vocabulary, logits, vocabulary, panels);
         if let Some(cap) = config.logit_cap {
             soft_cap(logits, cap);
             buffers.capped.clone_from(logits);
@@ -131,10 +133,12 @@ impl Head<'_> {
             soft_cap_backward(&buffers.capped, cap, &mut buffers.logits);
         }
         buffers.d_normed.resize((to - from) * hidden, 0.0);
-        let head = View::new(&self.frozen.head, vocabulary, hidden, hidden);
+        let head = Right::Plain(&self.frozen.head);
         let d_logits = View::new(&buffers.logits, to - from, vocabulary, vocabulary);
         let d_normed = &mut buffers.d_normed;
-        gemm(d_normed, hidden, d_logits, head, config.logit_scale, false);
+        let panels = &mut buffers.panels;
+        multiply_by_panels(d_logits, head, hidden, d_normed, hidden, panels);
+        scale_in_place(d_normed, config.logit_scale);
         let rows = &self.stream[from * hidden..to * hidden];
         let d_rows = &mut d_stream[from * hidden..to * hidden];
         norms::backward(config, &self.frozen.norm, rows, d_normed, d_rows);
@@ -156,8 +160,8 @@ impl Head<'_> {
         let d_logits = View::new(&buffers.logits, rows, vocabulary, vocabulary);
         let normed = View::new(&buffers.normed, rows, hidden, hidden);
         let d_head = &mut gradient[whole.head()];
-        let scale = self.config.logit_scale;
-        gemm(d_head, hidden, d_logits.transposed(), normed, scale, true);
+        // `normed` is already times the logit scale.
+        gemm(d_head, hidden, d_logits.transposed(), normed, 1.0, true);
         let x = &self.stream[from * hidden..to * hidden];
         let (norm, d) = (&self.frozen.norm, &buffers.d_normed);
         whole.norm_gradient(NormPlace::Output, self.config, norm, x, d, gradient);

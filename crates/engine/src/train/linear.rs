@@ -3,7 +3,7 @@
 use super::dora::DoraBuffers;
 use super::network::Network;
 use super::weights::{Group, load};
-use crate::kernels::{View, add_scaled, gemm};
+use crate::kernels::{PanelBuffers, Right, View, add_assign, gemm, multiply_by_panels};
 use crate::profile::{LayerKind, timed};
 use crate::{EngineError, Linear};
 
@@ -15,15 +15,7 @@ pub(super) struct LinearBuffers {
     /// A product with one of the adapter's matrices, `[rows][rank]`.
     low_rank: Vec<f32>,
     dora: DoraBuffers,
-}
-
-/// Where a product goes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Into {
-    /// It replaces what is there.
-    Fresh,
-    /// It is added, times a factor.
-    Sum(f32),
+    pub(super) panels: PanelBuffers,
 }
 
 impl Network<'_> {
@@ -51,32 +43,27 @@ impl Network<'_> {
         Ok(buffer)
     }
 
-    /// `out = input W^T + bias` for a group of linear layers, or adds that to `out`. `input` is
-    /// `[rows][inputs]`, `out` `[rows][outputs]` without gaps.
+    /// `out = input W^T + bias` for a group of linear layers. `input` is `[rows][inputs]`, `out`
+    /// `[rows][outputs]` without gaps.
     pub(super) fn linear_forward(
         &self,
         layer: usize,
         group: Group,
         input: View<'_>,
-        out: &mut [f32],
-        into: Into,
+        out: &mut Vec<f32>,
         buffers: &mut LinearBuffers,
     ) -> Result<(), EngineError> {
         let _timing = timed(group.kind());
-        let (outputs, inputs) = (self.outputs(group), input.columns());
-        let (factor, accumulate) = match into {
-            Into::Fresh => (1.0, false),
-            Into::Sum(factor) => (factor, true),
-        };
-        let weight = self.weight(layer, group, &mut buffers.weight)?;
-        let weight = View::new(weight, outputs, inputs, inputs);
-        gemm(out, outputs, input, weight.transposed(), factor, accumulate);
+        let outputs = self.outputs(group);
+        out.resize(input.rows() * outputs, 0.0);
+        let weight = Right::Transposed(self.weight(layer, group, &mut buffers.weight)?);
+        multiply_by_panels(input, weight, outputs, out, outputs, &mut buffers.panels);
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
             let width = self.model.config.shape(linear).0;
             if let Some(bias) = self.frozen.layers[layer].bias(linear) {
                 for row in out.chunks_exact_mut(outputs) {
-                    add_scaled(&mut row[first..first + width], bias, factor);
+                    add_assign(&mut row[first..first + width], bias);
                 }
             }
             first += width;
@@ -125,10 +112,10 @@ impl Network<'_> {
         }
         if let Some(d_input) = d_input {
             let inputs = input.columns();
-            let weight = self.weight(layer, group, &mut buffers.weight)?;
-            let weight = View::new(weight, outputs, inputs, inputs);
+            let weight = Right::Plain(self.weight(layer, group, &mut buffers.weight)?);
             let d_output = View::new(d_output, rows, outputs, outputs);
-            gemm(d_input, inputs, d_output, weight, 1.0, false);
+            let panels = &mut buffers.panels;
+            multiply_by_panels(d_output, weight, inputs, d_input, inputs, panels);
         }
         Ok(())
     }

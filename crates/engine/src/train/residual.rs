@@ -1,7 +1,7 @@
 //! What a half of a block adds to the stream: the output of its last linear layer, normed where
 //! the architecture says so, times the residual scale.
 
-use super::linear::{Into, LinearBuffers};
+use super::linear::LinearBuffers;
 use super::network::Network;
 use super::norms;
 use super::weights::Group;
@@ -20,18 +20,18 @@ impl Network<'_> {
         post_norm: Option<&Norm>,
         stream: &mut [f32],
         kept: &mut Vec<f32>,
-        normed: &mut Vec<f32>,
+        sum: &mut Vec<f32>,
         buffers: &mut LinearBuffers,
     ) -> Result<(), EngineError> {
         let config = &self.model.config;
-        let Some(norm) = post_norm else {
-            let into = Into::Sum(config.residual_scale);
-            return self.linear_forward(layer, group, input, stream, into, buffers);
-        };
-        kept.resize(stream.len(), 0.0);
-        self.linear_forward(layer, group, input, kept, Into::Fresh, buffers)?;
-        norms::forward(config, norm, kept, normed);
-        add_scaled(stream, normed, config.residual_scale);
+        match post_norm {
+            Some(norm) => {
+                self.linear_forward(layer, group, input, kept, buffers)?;
+                norms::forward(config, norm, kept, sum);
+            }
+            None => self.linear_forward(layer, group, input, sum, buffers)?,
+        }
+        add_scaled(stream, sum, config.residual_scale);
         Ok(())
     }
 
