@@ -3,8 +3,9 @@
 //!
 //! `cargo run --release -p autodidact-engine --example addition -- [MODEL.gguf] [STEPS]`
 //!
-//! Problems are sums of two numbers of two or three digits. The answer is written from its last
-//! digit to its first, the order in which it is added (Lee et al. 2023): `358+67=524` says 425.
+//! Problems are sums of two numbers of two or three digits, written with three. The answer has four
+//! digits and is written from its last to its first, the order in which it is added (Lee et al.
+//! 2023): `358+067=5240` says 425.
 //! Held-out sums are never trained on; their accuracy, in which every digit must be right, is
 //! printed as training goes on. The model is written to MODEL.gguf at the end, if asked for.
 #![expect(
@@ -30,11 +31,11 @@ const HELD_OUT: usize = 1000;
 /// Sums to learn from: about one in twelve of all there are.
 const EXAMPLES: usize = 60_000;
 /// Sums in each step.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 /// Steps, unless given.
-const STEPS: u32 = 2400;
+const STEPS: u32 = 800;
 /// Steps between measurements.
-const EVERY: u32 = 200;
+const EVERY: u32 = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -62,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = TrainerOptions {
         trained: Trained::Everything,
         steps,
-        learning_rate: 2e-3,
+        learning_rate: 1e-3,
         warm_up: 50,
         schedule: Schedule::Linear,
         batch: BATCH,
@@ -135,10 +136,10 @@ impl Sums {
     }
 }
 
-/// `358+67=` and `524`.
+/// `358+067=` and `5240`.
 fn texts((a, b): (u64, u64)) -> (String, String) {
-    let answer = (a + b).to_string().chars().rev().collect();
-    (format!("{a}+{b}="), answer)
+    let answer = format!("{:04}", a + b).chars().rev().collect();
+    (format!("{a:03}+{b:03}="), answer)
 }
 
 fn example(model: &Model, sum: (u64, u64)) -> Result<TrainingExample, EngineError> {

@@ -52,34 +52,8 @@ impl Adapter {
         config: &ModelConfig,
         base_model: &str,
     ) -> Result<[(&'static str, Vec<u8>); 2], EngineError> {
+        let mut tensors = self.tensors(config);
         let fused = config.architecture.fused();
-        let mut tensors = Vec::new();
-        for layer in 0..self.layout.layers() {
-            for linear in self.layout.linears().iter().copied() {
-                let (outputs, inputs) = self.layout.shape(linear);
-                let rank = self.layout.rank;
-                let order = config.transformers_rows(linear);
-                let a = self.values[self.layout.a(layer, linear)].to_vec();
-                let b = &self.values[self.layout.b(layer, linear)];
-                let b = reorder(b, rank, order.as_deref(), Direction::ToTransformers);
-                tensors.push((
-                    tensor_name(layer, linear, fused, HALVES[0]),
-                    vec![rank, inputs],
-                    bytes(&a),
-                ));
-                tensors.push((
-                    tensor_name(layer, linear, fused, HALVES[1]),
-                    vec![outputs, rank],
-                    bytes(&b),
-                ));
-                let magnitudes = &self.values[self.layout.magnitudes(layer, linear)];
-                if !magnitudes.is_empty() {
-                    let m = reorder(magnitudes, 1, order.as_deref(), Direction::ToTransformers);
-                    let name = tensor_name(layer, linear, fused, MAGNITUDES);
-                    tensors.push((name, vec![outputs], bytes(&m)));
-                }
-            }
-        }
         let score = &self.values[self.layout.score()];
         if !score.is_empty() {
             tensors.push((SCORE.to_owned(), vec![1, score.len()], bytes(score)));
@@ -128,6 +102,39 @@ impl Adapter {
             ("adapter_config.json", config),
             ("adapter_model.safetensors", weights),
         ])
+    }
+
+    /// The tensors of all linear layers: name, shape, bytes.
+    fn tensors(&self, config: &ModelConfig) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+        let fused = config.architecture.fused();
+        let mut tensors = Vec::new();
+        for layer in 0..self.layout.layers() {
+            for linear in self.layout.linears().iter().copied() {
+                let (outputs, inputs) = self.layout.shape(linear);
+                let rank = self.layout.rank;
+                let order = config.transformers_rows(linear);
+                let a = self.values[self.layout.a(layer, linear)].to_vec();
+                let b = &self.values[self.layout.b(layer, linear)];
+                let b = reorder(b, rank, order.as_deref(), Direction::ToTransformers);
+                tensors.push((
+                    tensor_name(layer, linear, fused, HALVES[0]),
+                    vec![rank, inputs],
+                    bytes(&a),
+                ));
+                tensors.push((
+                    tensor_name(layer, linear, fused, HALVES[1]),
+                    vec![outputs, rank],
+                    bytes(&b),
+                ));
+                let magnitudes = &self.values[self.layout.magnitudes(layer, linear)];
+                if !magnitudes.is_empty() {
+                    let m = reorder(magnitudes, 1, order.as_deref(), Direction::ToTransformers);
+                    let name = tensor_name(layer, linear, fused, MAGNITUDES);
+                    tensors.push((name, vec![outputs], bytes(&m)));
+                }
+            }
+        }
+        tensors
     }
 
     /// Reads a PEFT directory.
