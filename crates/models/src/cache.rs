@@ -112,6 +112,15 @@ impl Place {
         }
     }
 
+    /// Removes the file, its sum and its lock.
+    pub(crate) fn remove(&self) {
+        for path in [self.path.clone(), self.beside("sum"), self.beside("lock")] {
+            if let Err(error) = remove_if_there(&path) {
+                tracing::debug!(%error, path = %path.display(), "a part stays");
+            }
+        }
+    }
+
     /// The sum of the file, if it is there.
     pub(crate) fn summed(&self, progress: &dyn Progress) -> Result<Option<Summed>, SourceError> {
         if !self.path.is_file() {

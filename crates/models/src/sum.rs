@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::cache::Place;
 use crate::progress::{Progress, Running};
 use crate::{FetchError, SourceError};
 
@@ -84,6 +85,35 @@ impl<'a> Summing<'a> {
         self.file.sync_all()?;
         Ok(hexadecimal(self.sum))
     }
+}
+
+/// Puts files one after the other into the partial file of a place; path and sum.
+pub(crate) fn join(
+    parts: &[&Path],
+    place: &Place,
+    limit: u64,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, String), SourceError> {
+    let partial = place.beside("partial");
+    let failed = |reason| SourceError::file(&partial, "putting its parts together", reason);
+    let mut target = File::create(&partial).map_err(failed)?;
+    let mut summing = Summing::create(&mut target);
+    let running = Running::start(progress, &format!("joining {}", place.name()), None);
+    for part in parts {
+        let unreadable = |reason| SourceError::file(part, "reading it", reason);
+        let mut from = File::open(part).map_err(unreadable)?;
+        match summing.copy(&mut from, limit, &running) {
+            Ok(true) => {}
+            Ok(false) => {
+                let bytes = limit.saturating_add(1);
+                return Err(SourceError::TooLarge { bytes, limit });
+            }
+            Err(CopyError::Read(error)) => return Err(unreadable(error)),
+            Err(CopyError::Write(error)) => return Err(failed(error)),
+        }
+    }
+    let sha256 = summing.finish().map_err(failed)?;
+    Ok((partial, sha256))
 }
 
 /// Which end of a copy failed.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use autodidact_models::{FetchError, Fetcher};
-use common::{Told, model, source, sum};
+use common::{Told, fetch, model, source, sum};
 
 #[test]
 fn paths_are_relative_to_the_spec_and_summed_once() {
@@ -82,4 +82,32 @@ fn slips_are_found_before_anything_is_tried() {
     assert!(matches!(&error, FetchError::Source { text, .. } if text == "pypi:made-up/m.gguf"));
     let error = fetch(&typo[..1], Some("abc")).unwrap_err();
     assert!(matches!(error, FetchError::Pin { .. }));
+}
+
+#[test]
+fn a_directory_is_a_model_if_it_has_a_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cache, path) = (directory.path().join("cache"), directory.path().join("m"));
+    std::fs::create_dir(&path).unwrap();
+    let fetcher = Fetcher::new(&cache);
+    let text = path.display().to_string();
+    std::fs::write(path.join("model.safetensors"), b"weights").unwrap();
+    let error = fetch(&fetcher, &text, None).unwrap_err().to_string();
+    assert!(error.contains("without `config.json`"), "{error}");
+    std::fs::write(path.join("config.json"), b"{}").unwrap();
+    let first = fetch(&fetcher, &text, None).unwrap();
+    assert_eq!(first.path, path);
+    let list = format!(
+        "{}  config.json\n{}  model.safetensors\n",
+        sum(b"{}"),
+        sum(b"weights")
+    );
+    assert_eq!(first.sha256, sum(list.as_bytes()), "as sha256sum would");
+    std::fs::write(path.join("README.md"), b"about").unwrap();
+    assert_eq!(fetch(&fetcher, &text, Some(&first.sha256)).unwrap(), first);
+    std::fs::write(path.join("config.json"), b"{ }").unwrap();
+    let error = fetch(&fetcher, &text, Some(&first.sha256)).unwrap_err();
+    assert!(matches!(error, FetchError::Mismatch { .. }), "{error}");
+    std::fs::write(path.join("more.safetensors"), b"\x80\x02}q\x00(X\x05\x00").unwrap();
+    assert!(fetch(&fetcher, &text, None).is_err(), "a pickle");
 }

