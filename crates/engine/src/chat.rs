@@ -2,10 +2,14 @@
 //! allowance.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use aho_corasick::AhoCorasick;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, context};
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
 
 use autodidact_core::Message;
 
@@ -81,6 +85,8 @@ impl ChatTemplate {
                 Err(Error::new(ErrorKind::InvalidOperation, message))
             },
         );
+        environment.add_function("strftime_now", |format: String| date(&format));
+        environment.add_filter("tojson", to_json);
         environment
             .add_template_owned("chat", source.to_owned())
             .map_err(|e| EngineError::ChatTemplate(e.to_string()))?;
@@ -146,6 +152,72 @@ impl ChatTemplate {
         }
         defused.push_str(&content[rest..]);
         defused
+    }
+}
+
+/// What templates write as today's date: always the day that Llama 3's own template falls back to,
+/// since a sample must not depend on when it was drawn.
+fn date(format: &str) -> String {
+    let parts = [
+        ("%d", "26"),
+        ("%-d", "26"),
+        ("%m", "07"),
+        ("%b", "Jul"),
+        ("%B", "July"),
+        ("%Y", "2024"),
+        ("%y", "24"),
+        ("%A", "Friday"),
+        ("%a", "Fri"),
+        ("%H", "00"),
+        ("%M", "00"),
+        ("%S", "00"),
+    ];
+    let replaced = |text: String, (code, value): &(&str, &str)| text.replace(code, value);
+    parts.iter().fold(format.to_owned(), replaced)
+}
+
+/// Python's `json.dumps` with `ensure_ascii=False`, which is what transformers gives templates.
+fn to_json(value: &minijinja::Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let failed = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
+    let mut text = Vec::new();
+    match indent {
+        Some(indent) => {
+            let indent = " ".repeat(indent.min(16));
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+            value.serialize(&mut serializer).map_err(failed)?;
+        }
+        None => {
+            let mut serializer = serde_json::Serializer::with_formatter(&mut text, Python);
+            value.serialize(&mut serializer).map_err(failed)?;
+        }
+    }
+    String::from_utf8(text).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+}
+
+/// JSON on one line, with a space behind every comma and colon.
+struct Python;
+
+impl Formatter for Python {
+    fn begin_array_value<W: io::Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
     }
 }
 

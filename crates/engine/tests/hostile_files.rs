@@ -6,10 +6,13 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::path::Path;
 
 use autodidact_engine::{Model, gguf::GgufFile};
+use common::directory::Directory;
 use common::{Parts, Tensor, golden, text};
 use proptest::prelude::*;
+use tempfile::TempDir;
 
 /// Notes the largest single allocation of each thread.
 struct Watching;
@@ -239,6 +242,57 @@ fn header_length(bytes: &[u8]) -> usize {
     bytes.len() - data
 }
 
+/// The tiny directory, written once for each thread.
+fn directory() -> &'static Path {
+    thread_local! {
+        static DIRECTORY: &'static TempDir = {
+            let directory = Box::leak(Box::new(tempfile::tempdir().unwrap()));
+            Directory::tiny().write(directory.path());
+            directory
+        };
+    }
+    DIRECTORY.with(|directory| directory.path())
+}
+
+/// Opens the tiny directory with some bytes of one file changed; of the weights, in the header.
+fn open_flipped(file: &str, flips: &[(prop::sample::Index, u8)]) {
+    let path = directory().join(file);
+    let whole = std::fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    let end = match file {
+        "model.safetensors" => 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize,
+        _ => whole.len(),
+    };
+    for (at, value) in flips {
+        bytes[at.index(end)] = *value;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    LARGEST.set(0);
+    let opened = Model::open(directory());
+    let largest = LARGEST.get();
+    std::fs::write(&path, &whole).unwrap();
+    // The tokenizers crate has buffers of its own, whatever the file says.
+    if opened.is_err() && file != "tokenizer.json" {
+        let weights = std::fs::metadata(directory().join("model.safetensors"));
+        assert!(largest as u64 <= 2 * weights.unwrap().len(), "{largest}");
+    }
+}
+
+#[test]
+fn every_truncation_of_a_directory_s_files_is_an_error() {
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        let path = directory().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let lengths = (0..whole.len()).step_by(whole.len() / 150 + 1);
+        for length in lengths {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(Model::open(directory()).is_err(), "{file}: {length}");
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(Model::open(directory()).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -260,6 +314,17 @@ proptest! {
     fn noise_behind_the_magic_number_never_panics(noise in prop::collection::vec(any::<u8>(), 0..400)) {
         let bytes = [b"GGUF\x03\0\0\0", &noise[..]].concat();
         let _ = read(&bytes);
+    }
+
+    /// The same for each file of a directory.
+    #[test]
+    fn flipped_bytes_in_a_directory_never_panic(
+        file in prop::sample::select(vec![
+            "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        ]),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        open_flipped(file, &flips);
     }
 
     /// Small numbers make counts and lengths that nearly fit.

@@ -8,7 +8,11 @@ use common::directory::Directory;
 use common::{Parts, golden, text, texts};
 use serde_json::{Value, json};
 
+use std::path::Path;
+
+use autodidact_core::ModelSource;
 use autodidact_engine::{Model, Tokenizer};
+use autodidact_models::{Fetcher, NoProgress};
 
 fn golden_values(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
@@ -166,4 +170,26 @@ fn tokenizer_model_gives_the_tokens_of_sentencepiece() {
             assert_eq!(tokens[1..], ids(expected), "{text:?}");
         }
     }
+}
+
+#[test]
+#[ignore = "downloads 240 MB"]
+fn gemma_3_gives_the_tokens_of_llama_cpp() {
+    let golden = golden_values("gemma3_tokenizer.json");
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/models");
+    let name = [ModelSource("gemma-3-270m".into())];
+    let fetched = Fetcher::new(cache).fetch(&name, None, Path::new("."), &NoProgress);
+    let fetched = fetched.unwrap();
+    assert_eq!(golden["gguf_sha256"], *fetched.sha256);
+    let model = Model::open(&fetched.path).unwrap();
+    let tokenizer = model.tokenizer();
+    for case in golden["cases"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let special = tokenizer.encode_with_special(text).unwrap();
+        assert_eq!(special, ids(&case["special"]), "{text:?}");
+        let plain = tokenizer.encode(text).unwrap();
+        assert_eq!(plain, ids(&case["plain"]), "{text:?}");
+        assert_eq!(tokenizer.decode(&plain), text.replace('▁', " "));
+    }
+    assert!(tokenizer.is_end_of_text(tokenizer.special("<end_of_turn>").unwrap()));
 }
