@@ -19,7 +19,9 @@ buffers are made in it. Tokens a second are tokens of the sequences, without pad
 step. The run fails if the losses of the sides differ by more than 1e-3. Every call with the same
 `--output` adds its rounds to the file, and the table is over all of them.
 
-`--from-run RUN` writes the rationales anew: right ones of the journal `RUN/run.db`.
+`--from-run RUN` writes the rationales anew, from the journal `RUN/run.db` of a quickstart that has ended: those it
+kept, and those it left out only because it keeps two of a problem; hinted ones too, since they are trained
+on with the plain prompt. It says how many batches of 16 they make.
 """
 
 import argparse
@@ -42,17 +44,21 @@ NAMES = ["autodidact", "PEFT, default", "PEFT, tuned"]
 
 
 def rationales_of(run, each=4):
-    """Right and distinct rationales of a run's students, problems with at least `each` of them."""
+    """Rationales a run kept or left out only for its cap, of problems that have at least `each` of them."""
     store = sqlite3.connect(f"file:{Path(run) / 'run.db'}?mode=ro", uri=True)
     rows = store.execute(
         """SELECT DISTINCT problem, json_extract(body, '$.question'), trim(text) FROM sample
-           JOIN verification ON verification.sample = sample.id JOIN problem ON problem.id = sample.problem
-           WHERE verdict = 'right' AND false_step IS NULL AND finish != 'length' AND mode = 'rationale'
-             AND split = 'train' ORDER BY problem, sample.id"""
+           JOIN selection ON selection.sample = sample.id JOIN problem ON problem.id = sample.problem
+           WHERE refused IS NULL OR refused = 'over-cap' ORDER BY problem, sample.id"""
     )
     found = {}
     for problem, question, text in rows:
         found.setdefault((problem, question), []).append(text)
+    enough = sum(len(texts) >= each for texts in found.values())
+    if enough < 16:
+        raise SystemExit(f"only {enough} problems have {each} kept rationales, and 16 are needed; has the run ended?")
+    RATIONALES.parent.mkdir(exist_ok=True)
+    print(f"{enough} problems with {each} rationales each: {enough // 4} batches of 16")
     with open(RATIONALES, "w") as out:
         for (problem, question), texts in found.items():
             for text in texts[:each] if len(texts) >= each else []:
@@ -116,6 +122,8 @@ def one_round(given, python, work, workload):
 
 
 def prepare(given, python, work):
+    if not RATIONALES.exists():
+        raise SystemExit(f"{RATIONALES} is missing: `--from-run RUN` makes it")
     subprocess.run([OURS, "fixed", given.model, RATIONALES, work / "training_fixed.json"], check=True)
     subprocess.run([OURS, "ragged", given.model, RATIONALES, work / "training_ragged.json"], check=True)
     subprocess.run([OURS, "adapter", given.model, work / "adapter"], check=True)
@@ -142,7 +150,7 @@ def table(results, workload):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    options.add_argument("--model", required=True, help="a GGUF file that transformers can read too")
+    options.add_argument("--model", help="a GGUF file that transformers can read too")
     options.add_argument("--python", help="a Python that has the peer's packages")
     options.add_argument("--venvs", help="make the peer's environment here (absent: in --work)")
     options.add_argument("--work", help="keep files here (absent: a temporary directory)")
@@ -158,6 +166,8 @@ def main():
     given = options.parse_args()
     if given.from_run:
         return rationales_of(given.from_run)
+    if not given.model:
+        options.error("--model is needed")
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(given.work or temporary)
         work.mkdir(parents=True, exist_ok=True)
