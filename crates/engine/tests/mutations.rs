@@ -19,7 +19,7 @@ use autodidact_engine::{
     TrainingExample, gguf::GgufFile,
 };
 use common::mutation::{EXTREMES, Mutation};
-use common::{Draw, Parts, golden};
+use common::{Draw, Parts};
 
 /// Counts the bytes each thread holds, and the most it has held.
 struct Counting;
