@@ -23,6 +23,9 @@ impl Tokenizer {
         hub: &HubTokens,
         rows: usize,
     ) -> Result<Self, EngineError> {
+        // The library panics where the text of a part is not JSON, so that is found out before.
+        serde_json::from_slice::<serde::de::IgnoredAny>(json)
+            .map_err(|e| failed(format!("`tokenizer.json` is not JSON: {e}")))?;
         let mut library = tokenizers::Tokenizer::from_bytes(json)
             .map_err(|e| failed(format!("`tokenizer.json` cannot be used: {e}")))?;
         let mut texts: Vec<(u32, String)> = library
