@@ -1,5 +1,6 @@
-//! A model of three million parameters learns to add, from nothing: its vocabulary is the
-//! characters of the problems, its weights begin random, and all of them are trained.
+//! A model of three million parameters is taught to add, from nothing: its vocabulary is the
+//! characters of the problems, its weights begin random, and all of them are trained. How far it
+//! has come so far is in `docs/objectives.md`.
 //!
 //! `cargo run --release -p autodidact-engine --example addition -- [MODEL.gguf] [STEPS]`
 //!
