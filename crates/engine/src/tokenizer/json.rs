@@ -23,11 +23,7 @@ impl Tokenizer {
         hub: &HubTokens,
         rows: usize,
     ) -> Result<Self, EngineError> {
-        // The library panics where the text of a part is not JSON, so that is found out before.
-        serde_json::from_slice::<serde::de::IgnoredAny>(json)
-            .map_err(|e| failed(format!("`tokenizer.json` is not JSON: {e}")))?;
-        let mut library = tokenizers::Tokenizer::from_bytes(json)
-            .map_err(|e| failed(format!("`tokenizer.json` cannot be used: {e}")))?;
+        let mut library = parse(json)?;
         let mut texts: Vec<(u32, String)> = library
             .get_vocab(true)
             .into_iter()
@@ -59,6 +55,22 @@ impl Tokenizer {
             special,
         })
     }
+}
+
+/// Has the crate read a file. It panics where the text of a part is not JSON, which is found out
+/// before; should it panic for another reason, that is an error here like any other.
+fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, EngineError> {
+    serde_json::from_slice::<serde::de::IgnoredAny>(json)
+        .map_err(|e| failed(format!("`tokenizer.json` is not JSON: {e}")))?;
+    let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
+    let problem = match parsed {
+        Ok(Ok(library)) => return Ok(library),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the file is damaged".to_owned(),
+    };
+    Err(failed(format!(
+        "`tokenizer.json` cannot be used: {problem}"
+    )))
 }
 
 fn failed(message: String) -> EngineError {
