@@ -188,7 +188,12 @@ fn gemma_3_gives_the_tokens_of_llama_cpp() {
         let special = tokenizer.encode_with_special(text).unwrap();
         assert_eq!(special, ids(&case["special"]), "{text:?}");
         let plain = tokenizer.encode(text).unwrap();
-        assert_eq!(plain, ids(&case["plain"]), "{text:?}");
+        if text.contains("</s>") {
+            // An end of HTML's strike-through here; llama.cpp takes it for an end of text.
+            assert_eq!(plain[1..], special, "{text:?}");
+        } else {
+            assert_eq!(plain, ids(&case["plain"]), "{text:?}");
+        }
         assert_eq!(tokenizer.decode(&plain), text.replace('▁', " "));
     }
     assert!(tokenizer.is_end_of_text(tokenizer.special("<end_of_turn>").unwrap()));
