@@ -177,21 +177,22 @@ fn date(format: &str) -> String {
 }
 
 /// Python's `json.dumps` with `ensure_ascii=False`, which is what transformers gives templates.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form of a filter's arguments"
+)]
 fn to_json(value: &minijinja::Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let failed = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
     let mut text = Vec::new();
-    match indent {
-        Some(indent) => {
-            let indent = " ".repeat(indent.min(16));
-            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-            let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-            value.serialize(&mut serializer).map_err(failed)?;
-        }
-        None => {
-            let mut serializer = serde_json::Serializer::with_formatter(&mut text, Python);
-            value.serialize(&mut serializer).map_err(failed)?;
-        }
+    if let Some(indent) = indent {
+        let indent = " ".repeat(indent.min(16));
+        let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+        value.serialize(&mut serializer).map_err(failed)?;
+    } else {
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, Python);
+        value.serialize(&mut serializer).map_err(failed)?;
     }
     String::from_utf8(text).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
 }

@@ -180,44 +180,44 @@ fn an_index_cannot_lead_elsewhere() {
 #[test]
 fn configurations_that_cannot_be_run_are_refused() {
     refused_config("`model_type` in `config.json` is `mamba`", |c| {
-        c["model_type"] = "mamba".into()
+        c["model_type"] = "mamba".into();
     });
     refused_config("no `hidden_size`", |c| c["hidden_size"] = Value::Null);
     refused_config("`hidden_size` in `config.json` is \"x\"", |c| {
-        c["hidden_size"] = "x".into()
+        c["hidden_size"] = "x".into();
     });
     refused_config("`hidden_size` in `config.json` is -1", |c| {
-        c["hidden_size"] = json!(-1)
+        c["hidden_size"] = json!(-1);
     });
     refused_config("`num_hidden_layers` in `config.json` is 99999999", |c| {
-        c["num_hidden_layers"] = json!(99_999_999)
+        c["num_hidden_layers"] = json!(99_999_999);
     });
     refused_config("`rms_norm_eps` in `config.json` is 0", |c| {
-        c["rms_norm_eps"] = json!(0.0)
+        c["rms_norm_eps"] = json!(0.0);
     });
     refused_config("`hidden_act` in `config.json` is `relu`", |c| {
-        c["hidden_act"] = "relu".into()
+        c["hidden_act"] = "relu".into();
     });
     refused_config("rotary scaling `yarn`", |c| {
-        c["rope_scaling"] = json!({"type": "yarn"})
+        c["rope_scaling"] = json!({"type": "yarn"});
     });
     refused_config("has no `factor`", |c| {
-        c["rope_scaling"] = json!({"rope_type": "linear"})
+        c["rope_scaling"] = json!({"rope_type": "linear"});
     });
     refused_config("`quantization_config`", |c| {
-        c["quantization_config"] = json!({"bits": 4})
+        c["quantization_config"] = json!({"bits": 4});
     });
     refused_config("`model.layers.0.self_attn.q_proj.bias`, which", |c| {
-        c["attention_bias"] = true.into()
+        c["attention_bias"] = true.into();
     });
     refused_config("`model.embed_tokens.weight` is 96 x 32", |c| {
-        c["hidden_size"] = json!(64)
+        c["hidden_size"] = json!(64);
     });
     refused_config("`model.layers.0.mlp.gate_proj.weight` is 48 x 32", |c| {
-        c["intermediate_size"] = json!(49)
+        c["intermediate_size"] = json!(49);
     });
     refused_config("no tensor `model.layers.2.input_layernorm.weight`", |c| {
-        c["num_hidden_layers"] = json!(3)
+        c["num_hidden_layers"] = json!(3);
     });
     for text in ["", "[]", "{\"a\":", "null"] {
         refused("`config.json` is not a JSON object", |path| {
@@ -234,32 +234,35 @@ fn tensors_that_do_not_fit_are_refused() {
         change(&mut directory);
         refused(part, |path| directory.write(path));
     };
-    let up = "model.layers.1.mlp.up_proj.weight";
     with("no tensor `model.layers.1.mlp.up_proj.weight`", |d| {
-        d.tensors.retain(|t| !t.name.contains("1.mlp.up"))
+        d.tensors.retain(|t| !t.name.contains("1.mlp.up"));
     });
     with("no tensor `lm_head.weight`", |d| {
-        d.tensors.retain(|t| t.name != "lm_head.weight")
+        d.tensors.retain(|t| t.name != "lm_head.weight");
     });
     with("`model.layers.1.mlp.up_proj.weight` has the type I8", |d| {
-        d.tensor("model.layers.1.mlp.up_proj.weight").dtype = "I8"
+        d.tensor("model.layers.1.mlp.up_proj.weight").dtype = "I8";
     });
     with("has 3 dimensions", |d| {
-        d.tensor("model.layers.1.mlp.up_proj.weight").shape.push(1)
+        d.tensor("model.layers.1.mlp.up_proj.weight").shape.push(1);
     });
     with("its shape asks for", |d| {
-        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![48, 31]
+        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![48, 31];
     });
     with("is 32 x 48", |d| {
-        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![32, 48]
+        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![32, 48];
     });
     with("impossible shape", |d| {
-        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![1 << 40, 1 << 40]
+        d.tensor("model.layers.1.mlp.up_proj.weight").shape = vec![1 << 40, 1 << 40];
     });
     with("does not know", |d| {
         d.tensor("model.layers.1.mlp.up_proj.weight").name =
-            "model.layers.1.mlp.up_proj.qweight".into()
+            "model.layers.1.mlp.up_proj.qweight".into();
     });
+}
+
+#[test]
+fn damaged_headers_are_refused() {
     let whole = safetensors(&Directory::tiny().tensors);
     let broken = |part: &str, bytes: &[u8]| {
         refused(part, |path| {
@@ -276,9 +279,6 @@ fn tensors_that_do_not_fit_are_refused() {
             &[&length.to_le_bytes()[..], &whole[8..]].concat(),
         );
     }
-    let text = String::from_utf8_lossy(&whole[8..]).into_owned();
-    let end = text.find(up).unwrap();
-    assert!(end > 0);
     let overlapping = |json: String| {
         [
             &(json.len() as u64).to_le_bytes()[..],
@@ -315,20 +315,20 @@ fn odd_tokenizers_are_refused() {
         refused(part, |path| directory.write(path));
     };
     with("`tokenizer.json` cannot be used", |d| {
-        d.tokenizer = json!({"model": 1})
+        d.tokenizer = json!({"model": 1});
     });
     with("by its `decoder`", |d| d.tokenizer["decoder"] = Value::Null);
     with("`bos_token` in `tokenizer_config.json`", |d| {
-        d.settings["bos_token"] = json!(7)
+        d.settings["bos_token"] = json!(7);
     });
     with("`chat_template` in `tokenizer_config.json`", |d| {
-        d.settings["chat_template"] = json!([])
+        d.settings["chat_template"] = json!([]);
     });
     with("chat template", |d| {
-        d.settings["chat_template"] = "{% for %}".into()
+        d.settings["chat_template"] = "{% for %}".into();
     });
     with("is no token", |d| {
-        d.settings["added_tokens_decoder"] = json!({"x": {"content": "a"}})
+        d.settings["added_tokens_decoder"] = json!({"x": {"content": "a"}});
     });
     refused("`tokenizer.model`: it is truncated or damaged", |path| {
         Directory::tiny().write(path);
