@@ -35,12 +35,13 @@ impl<'a> View<'a> {
         self.columns
     }
 
-    /// Row by row for the panel kernel; the elements of a row must be neighbours.
-    pub(super) fn as_rows(&self) -> Rows<'a> {
+    /// At most `count` rows from `first` on for the panel kernel; the elements of a row must be
+    /// neighbours.
+    pub(super) fn rows_from(&self, first: usize, count: usize) -> Rows<'a> {
         assert_eq!(self.column_stride, 1, "elements of a row");
         Rows {
-            data: self.data,
-            rows: self.rows,
+            data: &self.data[first * self.row_stride..],
+            rows: count.min(self.rows - first),
             stride: self.row_stride,
         }
     }

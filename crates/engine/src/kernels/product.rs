@@ -1,5 +1,7 @@
-//! Products of many rows with a large matrix, by the panel kernel: 32 columns of the matrix are
-//! packed at a time and multiplied with all rows while they are in the cache.
+//! Products of many rows with a large matrix, by the panel kernel: blocks of rows that fit into a
+//! core's cache are multiplied with groups of packed panels.
+
+use std::ops::Range;
 
 use super::Level;
 use super::gemm::View;
@@ -7,22 +9,67 @@ use super::matmul::{pack_panel, packed_columns};
 use super::panel::{PANEL, multiply_panel};
 use crate::profile;
 
+/// Elements of the panels that blocks of rows are multiplied with in turn: half a mebibyte, beyond
+/// the second-level cache but near.
+const GROUP: usize = 128 << 10;
+/// Elements of a block of rows: 220 KiB, which stay in the second-level cache.
+const BLOCK: usize = 56 << 10;
+/// Rows of a block are a multiple of this, as the kernel takes six or twelve at once.
+const ROWS: usize = 12;
+
 /// Buffers of [`multiply_by_panels`], kept between calls.
 #[derive(Debug, Default)]
 pub(crate) struct PanelBuffers {
-    /// One panel, `[2][inner][16]`.
-    panel: Vec<f32>,
+    /// A group of panels, `[panels][2][inner][16]`.
+    panels: Vec<f32>,
     /// A product with the last columns, `[rows][32]`, where they do not fill a panel.
     tail: Vec<f32>,
 }
 
-/// The right factor of [`multiply_by_panels`]: a row-major weight matrix `[outputs][inputs]`.
+/// The right factor of [`multiply_by_panels`], made of a row-major weight matrix
+/// `[outputs][inputs]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Right<'a> {
-    /// Times its transpose: `c = a W^T`, the forward pass.
+    /// Its transpose: `c = a W^T`, the forward pass.
     Transposed(&'a [f32]),
-    /// Times itself: `c = a W`, the backward pass.
+    /// Itself: `c = a W`, the backward pass.
     Plain(&'a [f32]),
+    /// Either of them, packed before.
+    Packed(&'a Packed),
+}
+
+/// A right factor whose panels are kept, `[columns / 32][2][inner][16]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Packed {
+    panels: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs a factor of `inner` rows and `columns` columns.
+    pub(crate) fn pack(&mut self, right: Right<'_>, inner: usize, columns: usize) {
+        let length = PANEL * inner;
+        self.panels.resize(columns.div_ceil(PANEL) * length, 0.0);
+        for (i, panel) in self.panels.chunks_exact_mut(length.max(1)).enumerate() {
+            right.pack(columns, inner, i * PANEL, panel);
+        }
+    }
+}
+
+impl Right<'_> {
+    /// Packs the columns from `first` on, at most 32, into `[2][inner][16]`.
+    fn pack(self, columns: usize, inner: usize, first: usize, panel: &mut [f32]) {
+        match self {
+            Self::Transposed(weight) => {
+                let last = (first + PANEL).min(columns);
+                pack_panel(&weight[first * inner..last * inner], inner, panel);
+            }
+            Self::Plain(weight) => copy_panel(weight, columns, first, panel),
+            Self::Packed(packed) => {
+                let start = first * inner;
+                panel.copy_from_slice(&packed.panels[start..start + PANEL * inner]);
+            }
+        }
+    }
 }
 
 /// `c = a b` with `columns` columns, rows of `c` `c_stride` apart. Every element is one chain of
@@ -36,34 +83,55 @@ pub(crate) fn multiply_by_panels(
     buffers: &mut PanelBuffers,
 ) {
     let (rows, inner) = (a.rows(), a.columns());
-    if rows == 0 || columns == 0 {
+    if rows == 0 || columns == 0 || inner == 0 {
         return;
     }
     assert!(c_stride >= columns, "rows of c");
     profile::count(2 * (rows * inner * columns) as u64);
-    let level = Level::detect();
-    let left = a.as_rows();
-    buffers.panel.resize(PANEL * inner, 0.0);
-    for first in (0..columns).step_by(PANEL) {
-        let count = PANEL.min(columns - first);
-        match b {
-            Right::Transposed(weight) => {
-                let rows = &weight[first * inner..(first + count) * inner];
-                pack_panel(rows, inner, &mut buffers.panel);
-            }
-            Right::Plain(weight) => copy_panel(weight, columns, first, &mut buffers.panel),
-        }
-        let packed = packed_columns(&buffers.panel, inner);
-        if count == PANEL {
-            let c = &mut c[first..];
-            multiply_panel(level, inner, left, packed, c, c_stride, false);
+    let length = PANEL * inner;
+    let group = (GROUP / length).max(1) * PANEL;
+    let PanelBuffers { panels, tail } = buffers;
+    for first in (0..columns).step_by(group) {
+        let last = (first + group).min(columns);
+        if let Right::Packed(packed) = b {
+            let panels = &packed.panels[first * inner..];
+            let panels = &panels[..(last - first).div_ceil(PANEL) * length];
+            multiply_group(a, panels, first..last, c, c_stride, tail);
             continue;
         }
-        buffers.tail.resize(rows * PANEL, 0.0);
-        let tail = &mut buffers.tail;
-        multiply_panel(level, inner, left, packed, tail, PANEL, false);
-        for (row, from) in c.chunks_mut(c_stride).zip(tail.chunks_exact(PANEL)) {
-            row[first..first + count].copy_from_slice(&from[..count]);
+        panels.resize((last - first).div_ceil(PANEL) * length, 0.0);
+        for (i, panel) in panels.chunks_exact_mut(length).enumerate() {
+            b.pack(columns, inner, first + i * PANEL, panel);
+        }
+        multiply_group(a, panels, first..last, c, c_stride, tail);
+    }
+}
+
+/// The columns of a group of panels.
+fn multiply_group(
+    a: View<'_>,
+    panels: &[f32],
+    columns: Range<usize>,
+    c: &mut [f32],
+    c_stride: usize,
+    tail: &mut Vec<f32>,
+) {
+    let (level, inner) = (Level::detect(), a.columns());
+    let block = (BLOCK / inner).clamp(24, 192).next_multiple_of(ROWS);
+    for first in (0..a.rows()).step_by(block) {
+        let left = a.rows_from(first, block);
+        let c = &mut c[first * c_stride..];
+        for (i, panel) in panels.chunks_exact(PANEL * inner).enumerate() {
+            let (packed, at) = (packed_columns(panel, inner), columns.start + i * PANEL);
+            if at + PANEL <= columns.end {
+                multiply_panel(level, inner, left, packed, &mut c[at..], c_stride, false);
+                continue;
+            }
+            tail.resize(left.rows * PANEL, 0.0);
+            multiply_panel(level, inner, left, packed, tail, PANEL, false);
+            for (row, from) in c.chunks_mut(c_stride).zip(tail.chunks_exact(PANEL)) {
+                row[at..columns.end].copy_from_slice(&from[..columns.end - at]);
+            }
         }
     }
 }
@@ -103,11 +171,17 @@ mod tests {
             for b in [Right::Plain(&weight), Right::Transposed(&weight)] {
                 let mut c = vec![7.0; rows * stride];
                 multiply_by_panels(left, b, columns, &mut c, stride, &mut buffers);
+                let (mut packed, mut again) = (Packed::default(), vec![7.0; rows * stride]);
+                packed.pack(b, inner, columns);
+                let kept = Right::Packed(&packed);
+                multiply_by_panels(left, kept, columns, &mut again, stride, &mut buffers);
+                assert!(c == again, "packed before");
                 for (r, line) in c.chunks_exact(stride).enumerate() {
                     for (o, value) in line[..columns].iter().enumerate() {
                         let at = |i: usize| match b {
                             Right::Plain(w) => w[i * columns + o],
                             Right::Transposed(w) => w[o * inner + i],
+                            Right::Packed(_) => unreachable!(),
                         };
                         let expected: f32 = (0..inner).map(|i| a[r * inner + i] * at(i)).sum();
                         assert!((value - expected).abs() < 1e-3, "row {r}, column {o}");

@@ -7,8 +7,8 @@ use super::weights::Frozen;
 use super::whole::{NormPlace, Whole};
 use crate::ModelConfig;
 use crate::kernels::{
-    PanelBuffers, Right, View, exp_in_place, gemm, max_of, multiply_by_panels, scale_in_place,
-    soft_cap, soft_cap_backward,
+    PanelBuffers, View, exp_in_place, gemm, max_of, multiply_by_panels, scale_in_place, soft_cap,
+    soft_cap_backward,
 };
 use crate::profile::{LayerKind, timed};
 
@@ -110,7 +110,7 @@ impl Head<'_> {
         buffers.logits.resize((to - from) * vocabulary, 0.0);
         scale_in_place(&mut buffers.normed, config.logit_scale);
         let normed = View::new(&buffers.normed, to - from, hidden, hidden);
-        let (head, logits) = (Right::Transposed(&self.frozen.head), &mut buffers.logits);
+        let (head, logits) = (self.frozen.head_forward(), &mut buffers.logits);
         let panels = &mut buffers.panels;
         multiply_by_panels(normed, head, vocabulary, logits, vocabulary, panels);
         if let Some(cap) = config.logit_cap {
@@ -133,7 +133,7 @@ impl Head<'_> {
             soft_cap_backward(&buffers.capped, cap, &mut buffers.logits);
         }
         buffers.d_normed.resize((to - from) * hidden, 0.0);
-        let head = Right::Plain(&self.frozen.head);
+        let head = self.frozen.head_backward();
         let d_logits = View::new(&buffers.logits, to - from, vocabulary, vocabulary);
         let d_normed = &mut buffers.d_normed;
         let panels = &mut buffers.panels;

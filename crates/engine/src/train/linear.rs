@@ -25,22 +25,29 @@ impl Network<'_> {
         linears.map(|l| self.model.config.shape(l).0).sum()
     }
 
-    /// The weights of a group, `[outputs][inputs]`, the adapter merged in: those of this step, or
-    /// made in `buffer`.
+    /// The weights of a group as a right factor, the adapter merged in: those of this step, or
+    /// made in `buffer`. `backward`: for the way back.
     fn weight<'w>(
         &'w self,
         layer: usize,
         group: Group,
+        backward: bool,
         buffer: &'w mut Vec<f32>,
-    ) -> Result<&'w [f32], EngineError> {
-        if let Some(whole) = self.whole {
-            return Ok(whole.group(layer, group));
-        }
-        if let Some(merged) = self.merged {
-            return Ok(merged.get(layer, group));
-        }
-        load(self.model, self.adapter, layer, group, buffer)?;
-        Ok(buffer)
+    ) -> Result<Right<'w>, EngineError> {
+        let matrix = match (self.whole, self.merged) {
+            (Some(whole), _) => whole.group(layer, group),
+            (None, Some(merged)) if backward => return Ok(merged.backward(layer, group)),
+            (None, Some(merged)) => return Ok(merged.forward(layer, group)),
+            (None, None) => {
+                load(self.model, self.adapter, layer, group, buffer)?;
+                buffer
+            }
+        };
+        Ok(if backward {
+            Right::Plain(matrix)
+        } else {
+            Right::Transposed(matrix)
+        })
     }
 
     /// `out = input W^T + bias` for a group of linear layers. `input` is `[rows][inputs]`, `out`
@@ -56,7 +63,7 @@ impl Network<'_> {
         let _timing = timed(group.kind());
         let outputs = self.outputs(group);
         out.resize(input.rows() * outputs, 0.0);
-        let weight = Right::Transposed(self.weight(layer, group, &mut buffers.weight)?);
+        let weight = self.weight(layer, group, false, &mut buffers.weight)?;
         multiply_by_panels(input, weight, outputs, out, outputs, &mut buffers.panels);
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
@@ -112,7 +119,7 @@ impl Network<'_> {
         }
         if let Some(d_input) = d_input {
             let inputs = input.columns();
-            let weight = Right::Plain(self.weight(layer, group, &mut buffers.weight)?);
+            let weight = self.weight(layer, group, true, &mut buffers.weight)?;
             let d_output = View::new(d_output, rows, outputs, outputs);
             let panels = &mut buffers.panels;
             multiply_by_panels(d_output, weight, inputs, d_input, inputs, panels);

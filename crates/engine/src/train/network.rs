@@ -5,7 +5,7 @@ use super::head::HeadBuffers;
 use super::linear::LinearBuffers;
 use super::objective::Objective;
 use super::tree::Shard;
-use super::weights::{Frozen, Merged};
+use super::weights::{Frozen, Group, Merged};
 use super::whole::Whole;
 use crate::kernels::{add_assign, scale_in_place};
 use crate::profile::{LayerKind, Profile, timed};
@@ -31,10 +31,29 @@ pub(super) struct BlockActivations {
     pub(super) feed_forward_output: Vec<f32>,
 }
 
+/// Most activations a thread keeps for the backward pass: 2 GiB. Beyond it only what goes into
+/// each block is kept, and the block is computed again when the backward pass comes to it.
+const MOST_ACTIVATIONS: usize = 512 << 20;
+
+/// What a forward pass keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Everything the backward pass needs.
+    Activations,
+    /// The stream before each block.
+    Inputs,
+    /// Nothing: there is no backward pass.
+    Nothing,
+}
+
 /// A thread's buffers, kept between steps.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     blocks: Vec<BlockActivations>,
+    /// The stream before each block, where that is all that is kept.
+    inputs: Vec<Vec<f32>>,
+    /// Another bound than [`MOST_ACTIVATIONS`]; it changes no result.
+    pub(super) most_activations: Option<usize>,
     pub(super) normed: Vec<f32>,
     pub(super) activated: Vec<f32>,
     pub(super) stream: Vec<f32>,
@@ -74,16 +93,29 @@ impl Network<'_> {
         w: &mut Workspace,
         gradient: &mut [f32],
     ) -> Result<f64, EngineError> {
-        self.forward(shard, w)?;
+        let most = w.most_activations.unwrap_or(MOST_ACTIVATIONS);
+        let keep = if self.activations(shard.tokens.len()) <= most {
+            Keep::Activations
+        } else {
+            Keep::Inputs
+        };
+        self.forward(shard, keep, w)?;
         w.d_stream.clear();
         w.d_stream.resize(w.stream.len(), 0.0);
         gradient.fill(0.0);
         let loss = self.objective(shard, objective, w, gradient);
         for layer in (0..self.model.config.layers).rev() {
-            let mut block = std::mem::take(&mut w.blocks[layer]);
+            let mut block = if keep == Keep::Inputs {
+                std::mem::swap(&mut w.stream, &mut w.inputs[layer]);
+                self.block_forward(layer, shard, 0, w)?;
+                std::mem::take(&mut w.blocks[0])
+            } else {
+                std::mem::take(&mut w.blocks[layer])
+            };
             self.feed_forward_backward(layer, &mut block, w, gradient)?;
             self.attention_backward(layer, shard, &block, w, gradient)?;
-            w.blocks[layer] = block;
+            let place = if keep == Keep::Inputs { 0 } else { layer };
+            w.blocks[place] = block;
         }
         if let Some(whole) = self.whole {
             whole.embedding_gradient(&self.model.config, &shard.tokens, &w.d_stream, gradient);
@@ -92,17 +124,54 @@ impl Network<'_> {
     }
 
     /// Leaves in `w.stream` the last block's output at the shard's output rows.
-    pub(super) fn forward(&self, shard: &Shard, w: &mut Workspace) -> Result<(), EngineError> {
+    pub(super) fn forward(
+        &self,
+        shard: &Shard,
+        keep: Keep,
+        w: &mut Workspace,
+    ) -> Result<(), EngineError> {
         let layers = self.model.config.layers;
-        w.blocks.resize_with(layers, BlockActivations::default);
+        let kept = if keep == Keep::Activations { layers } else { 1 };
+        w.blocks.resize_with(kept, BlockActivations::default);
+        w.inputs.resize_with(layers, Vec::new);
         self.embed(shard, &mut w.stream)?;
         for layer in 0..layers {
-            let mut block = std::mem::take(&mut w.blocks[layer]);
-            self.attention_forward(layer, shard, &mut block, w)?;
-            self.feed_forward_forward(layer, shard, &mut block, w)?;
-            w.blocks[layer] = block;
+            if keep == Keep::Inputs {
+                w.inputs[layer].clone_from(&w.stream);
+            }
+            self.block_forward(layer, shard, layer.min(kept - 1), w)?;
         }
         Ok(())
+    }
+
+    /// One block; what it keeps goes to `w.blocks[place]`.
+    fn block_forward(
+        &self,
+        layer: usize,
+        shard: &Shard,
+        place: usize,
+        w: &mut Workspace,
+    ) -> Result<(), EngineError> {
+        let mut block = std::mem::take(&mut w.blocks[place]);
+        self.attention_forward(layer, shard, &mut block, w)?;
+        self.feed_forward_forward(layer, shard, &mut block, w)?;
+        w.blocks[place] = block;
+        Ok(())
+    }
+
+    /// How many numbers the blocks keep for the backward pass of so many rows.
+    fn activations(&self, rows: usize) -> usize {
+        let (config, heads) = (&self.model.config, self.heads(0));
+        let traits = config.architecture;
+        let mut row = 2 * config.hidden + heads.width + heads.queries();
+        row += self.outputs(Group::FeedForwardInputs);
+        if traits.query_key_norms {
+            row += config.queries() + config.keys();
+        }
+        if traits.post_norms {
+            row += 2 * config.hidden;
+        }
+        rows.saturating_mul(row).saturating_mul(config.layers)
     }
 
     /// The embeddings of a shard's tokens.

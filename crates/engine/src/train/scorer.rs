@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::data::scored;
 use super::deal::Dealing;
-use super::network::{Network, Workspace};
+use super::network::{Keep, Network, Workspace};
 use super::parallel::sum_of_shards;
 use super::tree::{Sequence, Shard};
 use super::weights::{Frozen, Merged};
@@ -106,7 +106,7 @@ impl Scorer {
             whole: None,
         };
         let scores = of_sequences(&shards, laid.len(), &mut self.workspaces, |shard, w| {
-            network.forward(shard, w)?;
+            network.forward(shard, Keep::Nothing, w)?;
             Ok(network.scores(shard, &w.stream))
         })?;
         Ok(scores.into_iter().map(|s| s as f32).collect())

@@ -2,6 +2,7 @@
 //! or, for large models, layer by layer whenever they are needed.
 
 use crate::architecture::{LayerVectors, Norm, RopeTable};
+use crate::kernels::{Packed, Right};
 use crate::profile::{self, LayerKind, Profile, timed};
 use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 
@@ -10,8 +11,9 @@ use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
 pub(super) struct Frozen {
     pub(super) layers: Vec<LayerVectors>,
     pub(super) norm: Norm,
-    /// The output head, `[vocabulary][hidden]`.
+    /// The output head, `[vocabulary][hidden]`; nothing once it is packed.
     pub(super) head: Vec<f32>,
+    packed_head: Option<Both>,
     rope: RopeTable,
     /// Of layers with a window, where the model has such.
     local_rope: Option<RopeTable>,
@@ -27,9 +29,31 @@ impl Frozen {
             layers: layers.collect::<Result<_, _>>()?,
             norm: Norm::read(config, file, "output_norm", config.hidden)?,
             head: file.read(config.head(file)?),
+            packed_head: None,
             rope: RopeTable::new(config, false, longest),
             local_rope: local.then(|| RopeTable::new(config, true, longest)),
         })
+    }
+
+    /// Packs the head, unless it is too large. It cannot be changed any more.
+    pub(super) fn pack_head(&mut self, config: &ModelConfig) {
+        if self.head.len() <= MOST_PACKED_HEAD {
+            let both = self.packed_head.insert(Both::default());
+            both.pack(&self.head, config.vocabulary, config.hidden);
+            self.head = Vec::new();
+        }
+    }
+
+    /// The head as a right factor of the forward pass.
+    pub(super) fn head_forward(&self) -> Right<'_> {
+        let packed = self.packed_head.as_ref().map(Both::forward);
+        packed.unwrap_or(Right::Transposed(&self.head))
+    }
+
+    /// The head as a right factor of the backward pass.
+    pub(super) fn head_backward(&self) -> Right<'_> {
+        let packed = self.packed_head.as_ref().map(Both::backward);
+        packed.unwrap_or(Right::Plain(&self.head))
     }
 
     /// The rotary table of a layer.
@@ -65,6 +89,12 @@ impl Group {
         }
     }
 
+    /// Number of inputs of a group, at least one.
+    fn inputs(self, config: &ModelConfig) -> usize {
+        let first = self.linears(config).next();
+        first.map_or(1, |linear| config.shape(linear).1.max(1))
+    }
+
     /// The linear layers of a group, in the order they stand below each other.
     pub(super) fn linears(self, config: &ModelConfig) -> impl Iterator<Item = Linear> {
         let kinds: &[Linear] = match self {
@@ -83,14 +113,40 @@ impl Group {
     }
 }
 
-/// Most weights that are kept merged: 2 GiB. Every shard reads every weight twice, so making them
-/// once per step saves time; a model too large for that has to be made in pieces each time.
-const MOST_MERGED: usize = 512 << 20;
+/// Most weights that are kept merged: 3 GiB in both orders. Every shard reads every weight twice,
+/// so making them once per step saves time; a model too large for that has to be made in pieces
+/// each time.
+const MOST_MERGED: usize = 384 << 20;
+/// Most elements of a head that is kept packed in both orders: 512 MiB.
+const MOST_PACKED_HEAD: usize = 64 << 20;
+
+/// A matrix packed for the forward and for the backward pass.
+#[derive(Debug, Clone, Default)]
+struct Both {
+    forward: Packed,
+    backward: Packed,
+}
+
+impl Both {
+    fn pack(&mut self, matrix: &[f32], outputs: usize, inputs: usize) {
+        self.forward
+            .pack(Right::Transposed(matrix), inputs, outputs);
+        self.backward.pack(Right::Plain(matrix), outputs, inputs);
+    }
+
+    fn forward(&self) -> Right<'_> {
+        Right::Packed(&self.forward)
+    }
+
+    fn backward(&self) -> Right<'_> {
+        Right::Packed(&self.backward)
+    }
+}
 
 /// All linear layers with the adapter of one step merged in.
 #[derive(Debug)]
 pub(super) struct Merged {
-    layers: Vec<[Vec<f32>; 4]>,
+    layers: Vec<[Both; 4]>,
 }
 
 impl Merged {
@@ -99,7 +155,7 @@ impl Merged {
         let shapes = config.linears().iter().map(|linear| config.shape(*linear));
         let weights = config.layers * shapes.map(|(o, i)| o * i).sum::<usize>();
         (weights <= MOST_MERGED).then(|| Self {
-            layers: vec![<[Vec<f32>; 4]>::default(); config.layers],
+            layers: vec![<[Both; 4]>::default(); config.layers],
         })
     }
 
@@ -119,9 +175,13 @@ impl Merged {
                 .enumerate()
                 .map(|(worker, layers)| {
                     let work = move || {
+                        let mut matrix = Vec::new();
                         for (i, layer) in layers.iter_mut().enumerate() {
-                            for (group, out) in Group::ALL.into_iter().zip(layer) {
-                                load(model, adapter, worker * share + i, group, out)?;
+                            for (group, both) in Group::ALL.into_iter().zip(layer) {
+                                load(model, adapter, worker * share + i, group, &mut matrix)?;
+                                let _timing = timed(LayerKind::Merge);
+                                let inputs = group.inputs(&model.config);
+                                both.pack(&matrix, matrix.len() / inputs, inputs);
                             }
                         }
                         Ok(())
@@ -139,8 +199,14 @@ impl Merged {
         })
     }
 
-    pub(super) fn get(&self, layer: usize, group: Group) -> &[f32] {
-        &self.layers[layer][group as usize]
+    /// A group as a right factor of the forward pass.
+    pub(super) fn forward(&self, layer: usize, group: Group) -> Right<'_> {
+        self.layers[layer][group as usize].forward()
+    }
+
+    /// A group as a right factor of the backward pass.
+    pub(super) fn backward(&self, layer: usize, group: Group) -> Right<'_> {
+        self.layers[layer][group as usize].backward()
     }
 }
 
