@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use autodidact_core::{FinishReason, ModelSource};
-use autodidact_engine::{Finished, Model, Request, Sampler, SamplingOptions, Tokenizer};
+use autodidact_engine::{
+    Finished, Model, Request, Sampler, SamplingOptions, Tokenizer, WeightStorage,
+};
 use autodidact_models::{Fetcher, NoProgress};
 use serde_json::Value;
 
@@ -179,4 +181,17 @@ fn token_ids_equal_llama_cpp_and_decode_to_the_text() {
         assert_eq!(ours, ids(&case["ids"]), "{text:?}");
         assert_eq!(tokenizer.decode(&ours), text);
     }
+}
+
+/// Rows of 576 and 1536 weights are dequantized in more than one piece.
+#[test]
+fn weights_that_stay_in_the_file_give_the_same_bits() {
+    let model = Arc::new(Model::open(&model_file()).unwrap());
+    let tokens: Vec<u32> = (0..5).map(|i| 100 + 31 * i).collect();
+    let streamed = Sampler::with_storage(model, None, 2, WeightStorage::Streamed).unwrap();
+    let bits = |sampler: &Sampler| -> Vec<u32> {
+        let logits = sampler.logits(&tokens).unwrap();
+        logits.iter().flatten().map(|l| l.to_bits()).collect()
+    };
+    assert!(bits(&streamed) == bits(&SAMPLER));
 }

@@ -9,6 +9,7 @@ pub(super) const HALF: usize = PANEL / 2;
 
 /// The left factor: element `(r, i)` is `data[r * stride + i]`.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the number of rows")]
 pub(crate) struct Rows<'a> {
     pub(crate) data: &'a [f32],
     pub(crate) rows: usize,

@@ -108,7 +108,12 @@ mod tests {
                     } else {
                         -1.0
                     };
-                    assert_eq!(out[i * 16 + j], expected, "{count} x {columns}: {i}, {j}");
+                    let got = out[i * 16 + j];
+                    assert_eq!(
+                        got.to_bits(),
+                        expected.to_bits(),
+                        "{count} x {columns}: {i}, {j}"
+                    );
                 }
             }
         }

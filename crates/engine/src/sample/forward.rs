@@ -203,7 +203,7 @@ impl Network<'_> {
         scratch.input.resize(rows.len() * out_stride, 0.0);
         let (attended, buffers) = (&mut scratch.input, &mut scratch.attention);
         time(LayerKind::Attention, || {
-            attention.run(buffers, attended, out_stride)
+            attention.run(buffers, attended, out_stride);
         });
         let _timing = timed(LayerKind::AttentionOutput);
         self.multiply(&weights.output, rows.len(), config.queries(), scratch);
