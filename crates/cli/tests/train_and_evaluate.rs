@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::{root, run};
 use serde_json::Value;
@@ -29,29 +30,33 @@ few_shot = 0
 max_tokens = 8
 "#;
 
+/// A spec, problems whose answer is always 7, and texts that teach it.
+fn write_inputs(directory: &Path, model: &str) {
+    let spec = SPEC
+        .replace("MODEL", model)
+        .replace("train = \"problems.jsonl\"", "train = \"other.jsonl\"");
+    fs::write(directory.join("a.toml"), spec).unwrap();
+    let problem = |n: u32| format!("{{\"question\": \"{n} + 1?\", \"answer\": \"7\"}}\n");
+    let pair = |n: u32| format!("{{\"prompt\": \"q {n} + 1? a\", \"completion\": \" 7\"}}\n");
+    fs::write(
+        directory.join("problems.jsonl"),
+        (1..6).map(problem).collect::<String>(),
+    )
+    .unwrap();
+    fs::write(directory.join("other.jsonl"), problem(9)).unwrap();
+    fs::write(
+        directory.join("pairs.jsonl"),
+        (1..6).map(pair).collect::<String>(),
+    )
+    .unwrap();
+}
+
 #[test]
 fn a_trained_adapter_changes_what_evaluate_finds() {
     let directory = tempfile::tempdir().unwrap();
     let model = root().join("crates/engine/tests/golden/tiny.gguf");
     let model = model.to_str().unwrap();
-    let spec = SPEC
-        .replace("MODEL", model)
-        .replace("train = \"problems.jsonl\"", "train = \"other.jsonl\"");
-    fs::write(directory.path().join("a.toml"), spec).unwrap();
-    let problem = |n: u32| format!("{{\"question\": \"{n} + 1?\", \"answer\": \"7\"}}\n");
-    let pair = |n: u32| format!("{{\"prompt\": \"q {n} + 1? a\", \"completion\": \" 7\"}}\n");
-    fs::write(
-        directory.path().join("problems.jsonl"),
-        (1..6).map(problem).collect::<String>(),
-    )
-    .unwrap();
-    fs::write(directory.path().join("other.jsonl"), problem(9)).unwrap();
-    fs::write(
-        directory.path().join("pairs.jsonl"),
-        (1..6).map(pair).collect::<String>(),
-    )
-    .unwrap();
-
+    write_inputs(directory.path(), model);
     let right = |adapter: Option<&str>| {
         let mut arguments = vec!["evaluate", "a.toml", "--output", "json"];
         arguments.extend(adapter.iter().flat_map(|a| ["--adapter", a]));

@@ -70,7 +70,10 @@ fn main() -> Result<(), Failure> {
         std::fs::write(path, serde_json::to_string(&prompts)?)?;
     } else {
         let prompts: Prompts = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-        println!("{}", serde_json::to_string(&run(model, prompts, options)?)?);
+        println!(
+            "{}",
+            serde_json::to_string(&run(model, &prompts, options)?)?
+        );
     }
     Ok(())
 }
@@ -135,7 +138,7 @@ fn question(i: u32) -> String {
     )
 }
 
-fn run(model: Model, prompts: Prompts, options: &[String]) -> Result<Report, Failure> {
+fn run(model: Model, prompts: &Prompts, options: &[String]) -> Result<Report, Failure> {
     let samples: u64 = option(options, "--samples", 4)?;
     let threads: usize = option(options, "--threads", 2)?;
     let wanted: usize = option(options, "--questions", prompts.questions.len())?;

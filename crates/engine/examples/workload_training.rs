@@ -82,7 +82,7 @@ fn main() -> Result<(), Failure> {
         ("ragged", [out, options @ ..]) => {
             write(out, ragged(&model, &read_rationales(path)?, options)?)
         }
-        ("adapter", options) => write_adapter(model, path, options),
+        ("adapter", options) => write_adapter(&model, path, options),
         ("run", options) => {
             let report = run(&model, path, options)?;
             println!("{}", serde_json::to_string(&report)?);
@@ -176,7 +176,7 @@ fn trainer_options(options: &[String]) -> Result<TrainerOptions, Failure> {
     })
 }
 
-fn write_adapter(model: Arc<Model>, out: &Path, options: &[String]) -> Result<(), Failure> {
+fn write_adapter(model: &Arc<Model>, out: &Path, options: &[String]) -> Result<(), Failure> {
     let example = TrainingExample {
         tokens: vec![0, 0],
         prompt_tokens: 1,

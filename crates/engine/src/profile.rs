@@ -124,6 +124,7 @@ impl Profile {
     }
 
     /// What came after `earlier`, a profile of the same record.
+    #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut later = *self;
         for (time, before) in later.times.iter_mut().zip(earlier.times) {

@@ -13,16 +13,19 @@ use autodidact_engine::{
 };
 use common::{Draw, golden};
 
+/// Request, index, tokens, and the bits of the log-probability.
+type Sample = (usize, usize, Vec<u32>, u64);
+
 /// Everything that is compared: logits, samples, losses and the adapter.
 #[derive(Debug, PartialEq)]
 struct Results {
     logits: Vec<u32>,
-    samples: Vec<(usize, usize, Vec<u32>, u64)>,
+    samples: Vec<Sample>,
     losses: Vec<u64>,
     adapter: Vec<u32>,
 }
 
-fn sampled(model: &Arc<Model>, text: &[u32]) -> (Vec<u32>, Vec<(usize, usize, Vec<u32>, u64)>) {
+fn sampled(model: &Arc<Model>, text: &[u32]) -> (Vec<u32>, Vec<Sample>) {
     let sampler = Sampler::new(model.clone(), None, 2).unwrap();
     let logits = sampler.logits(text).unwrap();
     let request = |i: usize| Request {

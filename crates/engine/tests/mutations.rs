@@ -75,6 +75,9 @@ const HEADER: usize = 16 << 10;
 /// template's environment, which depend on no file.
 const TOKENIZER: usize = 1 << 20;
 
+/// Reads bytes, or the file they are written to.
+type Read = dyn Fn(&[u8], &Path) + Sync;
+
 /// A kind of file: sound ones to damage, and what reads them.
 struct Kind {
     name: &'static str,
@@ -84,7 +87,7 @@ struct Kind {
     /// Bytes allowed beside twice the file's.
     constant: usize,
     mutations: usize,
-    read: Box<dyn Fn(&[u8], &Path) + Sync>,
+    read: Box<Read>,
 }
 
 /// The golden model, cut down to one block of width 8: 7 kB, most of it vocabulary.

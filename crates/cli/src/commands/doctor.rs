@@ -62,8 +62,8 @@ fn memory() -> Finding {
     };
     let gigabytes = kilobytes as f64 / 1e6;
     let finding = Finding::good("memory", format!("{gigabytes:.1} GB"));
-    if gigabytes < 3.0 {
-        let advice = "the quickstart needs about 2.5 GB; lower `sample.batch`";
+    if gigabytes < 4.0 {
+        let advice = "the quickstart needs about 3 GB; lower `sample.batch`";
         return Finding {
             good: false,
             advice: Some(advice.into()),

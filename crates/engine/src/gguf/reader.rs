@@ -195,28 +195,25 @@ impl GgufFile {
     /// The integers of an array that must have `length` of them, if the metadata has one of that
     /// name.
     pub fn integers(&self, key: &str, length: usize) -> Result<Option<Vec<u64>>, EngineError> {
-        let Some(array) = self.value(key).and_then(Value::as_array) else {
-            return Ok(None);
-        };
-        if array.count != length {
-            return Err(EngineError::Gguf(format!(
-                "`{key}` has {} elements instead of {length}",
-                array.count
-            )));
-        }
-        let mut cursor = Cursor::new(&self.parts[0].get()[array.bytes.clone()]);
-        let integers = (0..length).map(|_| {
-            let value = cursor.value_of(array.kind, key, 1)?;
-            value
-                .as_u64()
-                .ok_or_else(|| EngineError::Gguf(format!("`{key}` holds more than integers")))
-        });
-        integers.collect::<Result<_, _>>().map(Some)
+        self.numbers(key, length, "integers", Value::as_u64)
     }
 
     /// The numbers of an array that must have `length` of them, if the metadata has one of that
     /// name.
     pub fn floats(&self, key: &str, length: usize) -> Result<Option<Vec<f32>>, EngineError> {
+        self.numbers(key, length, "finite numbers", |value| {
+            let number = value.as_f64().filter(|n| n.is_finite());
+            number.map(|n| n as f32)
+        })
+    }
+
+    fn numbers<N>(
+        &self,
+        key: &str,
+        length: usize,
+        what: &str,
+        number: impl Fn(&Value) -> Option<N>,
+    ) -> Result<Option<Vec<N>>, EngineError> {
         let Some(array) = self.value(key).and_then(Value::as_array) else {
             return Ok(None);
         };
@@ -227,15 +224,11 @@ impl GgufFile {
             )));
         }
         let mut cursor = Cursor::new(&self.parts[0].get()[array.bytes.clone()]);
-        let floats = (0..length).map(|_| {
-            let value = cursor.value_of(array.kind, key, 1)?;
-            let number = value.as_f64().filter(|n| n.is_finite());
-            let number = number.ok_or_else(|| {
-                EngineError::Gguf(format!("`{key}` holds more than finite numbers"))
-            });
-            number.map(|n| n as f32)
+        let numbers = (0..length).map(|_| {
+            number(&cursor.value_of(array.kind, key, 1)?)
+                .ok_or_else(|| EngineError::Gguf(format!("`{key}` holds more than {what}")))
         });
-        floats.collect::<Result<_, _>>().map(Some)
+        numbers.collect::<Result<_, _>>().map(Some)
     }
 
     /// Number of tensors.

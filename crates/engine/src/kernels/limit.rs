@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Level;
@@ -33,7 +34,7 @@ pub fn fused_multiply_add_rate(threads: usize, time: Duration) -> Result<f64, En
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let rates = threads.into_iter().map(|t| t.join());
+        let rates = threads.into_iter().map(ScopedJoinHandle::join);
         rates
             .sum::<Result<f64, _>>()
             .map_err(|_| EngineError::Worker)

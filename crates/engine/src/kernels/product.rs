@@ -186,10 +186,7 @@ mod tests {
                         let expected: f32 = (0..inner).map(|i| a[r * inner + i] * at(i)).sum();
                         assert!((value - expected).abs() < 1e-3, "row {r}, column {o}");
                     }
-                    assert!(
-                        line[columns..].iter().all(|v| *v == 7.0),
-                        "beyond the columns"
-                    );
+                    assert!(line[columns..] == [7.0; 3], "beyond the columns");
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
 
 use super::optimizer::Moments;
 use crate::EngineError;
@@ -17,6 +18,19 @@ pub struct Checkpoint {
     pub(super) fingerprint: String,
     pub(super) values: Vec<f32>,
     pub(super) moments: Moments,
+}
+
+/// The metadata entry that holds all of [`State`]. One and not three: safetensors writes entries in
+/// a random order, and equal checkpoints shall be equal files.
+const STATE: &str = "training_state";
+
+/// What a checkpoint holds beside its tensors.
+#[derive(Serialize, Deserialize)]
+struct State {
+    step: u32,
+    fingerprint: String,
+    /// BLAKE3 of the tensors.
+    checksum: String,
 }
 
 impl Checkpoint {
@@ -38,14 +52,13 @@ impl Checkpoint {
                 TensorView::new(Dtype::F32, shape, data).map_err(|e| problem(&e))?,
             ));
         }
-        let metadata = HashMap::from([
-            ("step".to_owned(), self.step.to_string()),
-            ("fingerprint".to_owned(), self.fingerprint.clone()),
-            (
-                "checksum".to_owned(),
-                hasher.finalize().to_hex().to_string(),
-            ),
-        ]);
+        let state = State {
+            step: self.step,
+            fingerprint: self.fingerprint.clone(),
+            checksum: hasher.finalize().to_hex().to_string(),
+        };
+        let state = serde_json::to_string(&state).map_err(|e| problem(&e))?;
+        let metadata = HashMap::from([(STATE.to_owned(), state)]);
         safetensors::serialize(views, Some(metadata)).map_err(|e| problem(&e))
     }
 
@@ -54,12 +67,10 @@ impl Checkpoint {
         let problem = |text: String| EngineError::Checkpoint(text);
         let (_, header) = SafeTensors::read_metadata(file).map_err(|e| problem(e.to_string()))?;
         let tensors = SafeTensors::deserialize(file).map_err(|e| problem(e.to_string()))?;
-        let text = |key: &str| {
-            let value = header.metadata().as_ref().and_then(|m| m.get(key));
-            value
-                .cloned()
-                .ok_or_else(|| problem(format!("it has no `{key}`")))
-        };
+        let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
+        let state = state.ok_or_else(|| problem(format!("it has no `{STATE}`")))?;
+        let state: State =
+            serde_json::from_str(state).map_err(|e| problem(format!("its `{STATE}`: {e}")))?;
         let mut hasher = blake3::Hasher::new();
         let mut read = |name: &str| {
             let view = tensors.tensor(name).map_err(|e| problem(e.to_string()))?;
@@ -71,15 +82,12 @@ impl Checkpoint {
             first: read("first_moment")?,
             second: read("second_moment")?,
         };
-        if hasher.finalize().to_hex().as_str() != text("checksum")? {
+        if hasher.finalize().to_hex().as_str() != state.checksum {
             return Err(problem("its checksum does not match its content".into()));
         }
-        let step = text("step")?
-            .parse()
-            .map_err(|_| problem("its step is not a number".into()))?;
         Ok(Self {
-            step,
-            fingerprint: text("fingerprint")?,
+            step: state.step,
+            fingerprint: state.fingerprint,
             values,
             moments,
         })
@@ -113,6 +121,9 @@ mod tests {
             },
         };
         let mut file = checkpoint.to_bytes().unwrap();
+        for _ in 0..20 {
+            assert_eq!(checkpoint.to_bytes().unwrap(), file, "equal bytes");
+        }
         assert_eq!(Checkpoint::from_bytes(&file).unwrap(), checkpoint);
         assert!(Checkpoint::from_bytes(&file[..file.len() - 3]).is_err());
         let last = file.len() - 1;

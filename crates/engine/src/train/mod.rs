@@ -17,6 +17,8 @@ mod deal;
 mod dora;
 mod feed_forward_half;
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod gradient_tests;
 mod head;
 mod linear;
