@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// The generated tasks.
     #[command(subcommand)]
     Tasks(TasksCommand),
-    /// Fine-tune a model on JSON lines of `prompt` and `completion`.
+    /// Fine-tune a model on JSON lines of prompts and completions, pairs or scores.
     Train(TrainArguments),
     /// Merge an adapter into its base and write the result as a GGUF file.
     Merge(MergeArguments),
@@ -200,14 +200,26 @@ pub(crate) enum TasksCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArguments {
-    /// JSON lines: `prompt` (a text, or an array of messages) and `completion`.
+    /// JSON lines: `prompt` (a text, or an array of messages), and what the objective needs beside it.
     pub(crate) data: PathBuf,
     /// The base model's sources, tried in order.
     #[arg(long, required = true)]
     pub(crate) model: Vec<String>,
-    /// Directory of the adapter.
+    /// Directory of the adapter, or of `model.gguf` with `--method full`.
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// What is minimized.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) objective: TrainObjective,
+    /// What of the model is trained.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) method: Method,
+    /// How strongly the base holds `dpo` back.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) beta: f32,
+    /// Weight of the chosen answer's own loss beside `dpo` (iterative RPO uses 1).
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) nll: f32,
     /// Optimizer steps.
     #[arg(long, default_value_t = 40)]
     pub(crate) steps: u32,
@@ -228,6 +240,34 @@ pub(crate) struct TrainArguments {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) machine: Machine,
+}
+
+/// What a training minimizes, which decides what its data's lines hold beside `prompt`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainObjective {
+    /// The cross-entropy of `completion`.
+    #[default]
+    Sft,
+    /// The DPO loss of `chosen` against `rejected`.
+    Dpo,
+    /// The Bradley-Terry loss of the scores of `chosen` and `rejected`: a reward model.
+    BradleyTerry,
+    /// The squared difference between the score of `completion` and `score`: a reward model.
+    Score,
+}
+
+/// What of a model is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// A LoRA adapter, scaled by alpha / rank.
+    #[default]
+    Lora,
+    /// A LoRA adapter, scaled by alpha / sqrt(rank).
+    Rslora,
+    /// A LoRA adapter with magnitudes.
+    Dora,
+    /// Every parameter: 16 bytes of memory for each. Not for reward models.
+    Full,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod printer;
 mod settings;
 mod spec_changes;
 mod tables;
+mod training_lines;
 mod watcher;
 
 use std::process::ExitCode;

@@ -113,3 +113,99 @@ fn a_trained_adapter_changes_what_evaluate_finds() {
             .exists()
     );
 }
+
+/// `train` on `data.jsonl`, with what a test asks for beside it.
+fn train(directory: &Path, model: &str, more: &[&str]) -> (i32, String, String) {
+    let mut arguments = vec!["train", "data.jsonl", "--model", model, "--out", "out"];
+    arguments.extend(["--steps", "60", "--rank", "8", "--batch", "5"]);
+    arguments.extend(more);
+    run(directory, &arguments)
+}
+
+fn right(directory: &Path, model: &str, adapter: Option<&str>) -> u64 {
+    let spec = fs::read_to_string(directory.join("a.toml")).unwrap();
+    let line = spec.lines().find(|l| l.starts_with("model =")).unwrap();
+    let spec = spec.replace(line, &format!("model = [\"{model}\"]"));
+    fs::write(directory.join("b.toml"), spec).unwrap();
+    let mut arguments = vec!["evaluate", "b.toml", "--output", "json"];
+    arguments.extend(adapter.iter().flat_map(|a| ["--adapter", a]));
+    let (code, out, err) = run(directory, &arguments);
+    assert_eq!(code, 0, "{err}");
+    let measured: Value = serde_json::from_str(&out).unwrap();
+    measured["right"].as_u64().unwrap()
+}
+
+#[test]
+fn every_method_and_dpo_teach_the_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let model = root().join("crates/engine/tests/golden/tiny.gguf");
+    let model = model.to_str().unwrap();
+    write_inputs(directory, model);
+    fs::copy(directory.join("pairs.jsonl"), directory.join("data.jsonl")).unwrap();
+    for method in ["rslora", "dora"] {
+        let more = ["--method", method, "--learning-rate", "2e-2"];
+        let (code, _, err) = train(directory, model, &more);
+        assert_eq!(code, 0, "{err}");
+        assert_eq!(right(directory, model, Some("out")), 5, "{method}");
+        let gguf = directory.join("out/adapter.gguf").exists();
+        assert_eq!(gguf, method == "rslora", "only DoRA does not fit into GGUF");
+        fs::remove_dir_all(directory.join("out")).unwrap();
+    }
+    let full = ["--method", "full", "--learning-rate", "1e-2"];
+    let (code, _, err) = train(directory, model, &full);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(right(directory, "out/model.gguf", None), 5, "full");
+
+    let pair = |n: u32| {
+        format!("{{\"prompt\": \"q {n} + 1? a\", \"chosen\": \" 7\", \"rejected\": \" 5\"}}\n")
+    };
+    let pairs: String = (1..6).map(pair).collect();
+    fs::write(directory.join("data.jsonl"), pairs).unwrap();
+    let dpo = [
+        "--objective",
+        "dpo",
+        "--nll",
+        "1",
+        "--learning-rate",
+        "2e-2",
+    ];
+    let (code, _, err) = train(directory, model, &dpo);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(right(directory, model, Some("out")), 5, "DPO with NLL");
+}
+
+#[test]
+fn reward_models_are_trained_and_kept_as_peft() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let model = root().join("crates/engine/tests/golden/tiny.gguf");
+    let model = model.to_str().unwrap();
+    let scored = "{\"prompt\": \"q\", \"completion\": \" a\", \"score\": 0.5}\n";
+    let compared = "{\"prompt\": \"q\", \"chosen\": \" a\", \"rejected\": \" b\"}\n";
+    for (objective, line) in [("score", scored), ("bradley-terry", compared)] {
+        fs::write(directory.join("data.jsonl"), line).unwrap();
+        let (code, _, err) = train(directory, model, &["--objective", objective]);
+        assert_eq!(code, 0, "{err}");
+        let config = fs::read_to_string(directory.join("out/adapter_config.json")).unwrap();
+        assert!(
+            config.contains("SEQ_CLS") || config.contains("score"),
+            "{config}"
+        );
+        assert!(!directory.join("out/adapter.gguf").exists());
+        let (code, _, err) = train(
+            directory,
+            model,
+            &["--objective", objective, "--method", "full"],
+        );
+        assert_ne!(code, 0);
+        assert!(
+            err.contains("reward models are trained as adapters"),
+            "{err}"
+        );
+    }
+    fs::write(directory.join("data.jsonl"), scored).unwrap();
+    let (code, _, err) = train(directory, model, &["--objective", "dpo"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("line 1") && err.contains("`chosen`"), "{err}");
+}

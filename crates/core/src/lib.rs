@@ -36,7 +36,7 @@ pub use selection::{KeptRationale, RefusalReason, Selection};
 pub use spec::{
     Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
     RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec, StudentSpec,
-    TaskSpec, TrainSpec, VerifyKind,
+    TaskSpec, TrainMethod, TrainSpec, VerifyKind,
 };
 pub use spec_error::SpecError;
 pub use teach_spec::{TeachOn, TeachSpec, TrainOn};

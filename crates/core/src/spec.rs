@@ -370,13 +370,39 @@ impl StepSchedule {
     }
 }
 
-/// The `[train]` section: LoRA on every linear layer, AdamW.
+/// What of a model is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainMethod {
+    /// LoRA (Hu et al. 2021): the update is scaled by alpha / rank.
+    #[default]
+    Lora,
+    /// rsLoRA (Kalajdzievski 2023): the update is scaled by alpha / sqrt(rank).
+    Rslora,
+    /// DoRA (Liu et al. 2024): LoRA, and a magnitude for every row of every weight.
+    Dora,
+    /// Every parameter. What comes out is a model, not an adapter, so it is for `autodidact train`
+    /// and not for runs.
+    Full,
+}
+
+impl TrainMethod {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_lora(&self) -> bool {
+        *self == Self::Lora
+    }
+}
+
+/// The `[train]` section: an adapter on every linear layer, AdamW.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainSpec {
+    /// What is trained. Left out of journals where it is LoRA, as runs from before it was a choice.
+    #[serde(skip_serializing_if = "TrainMethod::is_lora")]
+    pub method: TrainMethod,
     /// LoRA rank.
     pub rank: u32,
-    /// LoRA alpha; the update is scaled by alpha / rank.
+    /// LoRA alpha; the method says how it scales the update.
     pub alpha: f32,
     /// Optimizer steps of each loop.
     pub steps: StepSchedule,
@@ -397,6 +423,7 @@ pub struct TrainSpec {
 impl Default for TrainSpec {
     fn default() -> Self {
         Self {
+            method: TrainMethod::Lora,
             rank: 16,
             alpha: 32.0,
             steps: StepSchedule {

@@ -1,7 +1,7 @@
 //! The checks of a spec that types cannot express.
 
 use crate::ensemble_spec::check_members;
-use crate::{HintPlace, RankBy, RunSpec, SpecError, TrainOn};
+use crate::{HintPlace, RankBy, RunSpec, SpecError, TrainMethod, TrainOn};
 
 /// A rule that holds or is told with the key it is about.
 type Rule = (bool, &'static str, &'static str);
@@ -183,6 +183,11 @@ impl RunSpec {
         let positive = |x: f32| x.is_finite() && x > 0.0;
         let last = train.steps.steps(self.run.iterations);
         vec![
+            (
+                train.method != TrainMethod::Full,
+                "train.method",
+                "is `full`, which makes models instead of adapters and is for `autodidact train`",
+            ),
             (
                 train.rank > 0 && train.batch > 0 && train.steps.first > 0,
                 "train",

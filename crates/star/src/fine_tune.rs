@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use autodidact_core::{IterationResult, KeptRationale, SamplerId};
+use autodidact_core::{IterationResult, KeptRationale, SamplerId, TrainMethod};
 use autodidact_engine::StepReport;
 use autodidact_store::atomic_write;
 use serde::Serialize;
@@ -12,14 +12,20 @@ use crate::StarError;
 use crate::baseline::Baseline;
 use crate::progress::Event;
 use crate::run::{Run, Version};
-use crate::seams::{TrainingJob, TrainingPair};
+use crate::seams::{TrainingJob, TrainingPair, TrainingSet};
 
-/// The files of an adapter's directory.
-const ADAPTER_FILES: [&str; 3] = [
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "adapter.gguf",
-];
+/// The files of an adapter's directory; a GGUF adapter has no place for DoRA's magnitudes.
+fn adapter_files(method: TrainMethod) -> &'static [&'static str] {
+    let files = &[
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "adapter.gguf",
+    ];
+    match method {
+        TrainMethod::Dora => &files[..2],
+        TrainMethod::Lora | TrainMethod::Rslora | TrainMethod::Full => files,
+    }
+}
 
 /// A line of `training/<n>.jsonl`.
 #[derive(Debug, Serialize)]
@@ -126,7 +132,7 @@ impl Run {
         let done = self.store.stage::<u32>(iteration, &stage).await?.is_some();
         // An adapter that was lost although its row is there is made again, with the same bytes.
         if done
-            && ADAPTER_FILES
+            && adapter_files(self.spec.train.method)
                 .iter()
                 .all(|file| adapter.join(file).is_file())
         {
@@ -137,7 +143,7 @@ impl Run {
             &jsonl(&pairs)?,
         )?;
         let job = TrainingJob {
-            pairs,
+            set: TrainingSet::Completions(pairs),
             spec: self.spec.train.clone(),
             steps,
             seed: self.spec.run.seed,
@@ -166,7 +172,7 @@ impl Run {
         trained: &str,
         job: TrainingJob,
     ) -> Result<(), StarError> {
-        let title = format!("fine-tuning on {} rationales", job.pairs.len());
+        let title = format!("fine-tuning on {} rationales", job.set.len());
         let done = self.store.losses(iteration, trained).await?.len() as u64;
         let total = u64::from(job.steps);
         self.observer.on(&Event::StageStarted {
@@ -228,7 +234,7 @@ impl Run {
             return Ok(());
         };
         let directory = self.store.directory();
-        for name in ADAPTER_FILES {
+        for name in adapter_files(self.spec.train.method) {
             let path = directory.join(&best.adapter).join(name);
             let bytes = std::fs::read(&path).map_err(|source| StarError::Read { path, source })?;
             atomic_write(&directory.join("adapters/best").join(name), &bytes)?;

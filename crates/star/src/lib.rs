@@ -43,7 +43,10 @@ pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
 pub use run::{Parts, Run, validate};
-pub use seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
+pub use seams::{
+    Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
+    TrainingSet,
+};
 pub use statistics::{accuracy, compare, mcnemar, wilson};
 pub use status::status;
 pub use teach::teacher_prompt;

@@ -4,15 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use autodidact_core::{Completion, Prompt, Sample};
+use autodidact_core::{Completion, Prompt, Sample, TrainMethod};
+use autodidact_engine::gguf::TensorType;
 use autodidact_engine::{
-    Adapter, Checkpoint, EngineError, Finished, Model, Request, SamplingOptions, Schedule,
-    StepReport, TrainerOptions, TrainingExample,
+    Adapter, Checkpoint, EngineError, Finished, LoraScaling, Model, PreferencePair, Request,
+    SamplingOptions, Schedule, ScoredExample, StepReport, Trained, TrainerOptions, TrainingData,
+    TrainingExample,
 };
 use autodidact_store::atomic_write;
 
 use crate::StarError;
-use crate::seams::{Ask, Deliver, Sampler, Student, Trainer, TrainingJob, TrainingPair};
+use crate::seams::{
+    Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
+    TrainingSet,
+};
 
 /// A student that lives in a GGUF file and runs in this process.
 #[derive(Debug)]
@@ -38,24 +43,80 @@ impl LocalStudent {
         &self.model
     }
 
-    fn training_example(&self, pair: &TrainingPair) -> Result<TrainingExample, EngineError> {
+    /// The tokens of an answer, the end-of-text token behind them.
+    fn answer(&self, text: &str) -> Result<Vec<u32>, EngineError> {
         let tokenizer = self.model.tokenizer();
+        let mut tokens = tokenizer.encode_continuation(text)?;
+        tokens.push(tokenizer.end_of_text());
+        Ok(tokens)
+    }
+
+    fn completion(&self, pair: &TrainingPair) -> Result<TrainingExample, EngineError> {
         let mut tokens = encode(&self.model, &pair.prompt)?;
         let prompt_tokens = tokens.len();
-        tokens.extend(tokenizer.encode_continuation(&pair.completion)?);
-        tokens.push(tokenizer.end_of_text());
+        tokens.extend(self.answer(&pair.completion)?);
         Ok(TrainingExample {
             tokens,
             prompt_tokens,
         })
     }
 
-    fn write_adapter(&self, adapter: &Adapter, directory: &Path) -> Result<(), StarError> {
-        let config = self.model.config();
+    fn preference(&self, pair: &Preference) -> Result<PreferencePair, EngineError> {
+        Ok(PreferencePair {
+            prompt: encode(&self.model, &pair.prompt)?,
+            chosen: self.answer(&pair.chosen)?,
+            rejected: self.answer(&pair.rejected)?,
+        })
+    }
+
+    fn scored(&self, scored: &ScoredAnswer) -> Result<ScoredExample, EngineError> {
+        let mut tokens = encode(&self.model, &scored.prompt)?;
+        tokens.extend(self.answer(&scored.completion)?);
+        let score = scored.score;
+        Ok(ScoredExample { tokens, score })
+    }
+
+    fn training_data(&self, set: &TrainingSet) -> Result<TrainingData, EngineError> {
+        let preferences = |pairs: &[Preference]| -> Result<Vec<_>, EngineError> {
+            pairs.iter().map(|pair| self.preference(pair)).collect()
+        };
+        Ok(match set {
+            TrainingSet::Completions(pairs) => {
+                let examples: Result<_, _> = pairs.iter().map(|p| self.completion(p)).collect();
+                TrainingData::Completions(examples?)
+            }
+            TrainingSet::Preferences(pairs, loss) => {
+                TrainingData::Preferences(preferences(pairs)?, *loss)
+            }
+            TrainingSet::Comparisons(pairs) => TrainingData::Comparisons(preferences(pairs)?),
+            TrainingSet::Scores(answers) => {
+                let examples: Result<_, _> = answers.iter().map(|a| self.scored(a)).collect();
+                TrainingData::Scores(examples?)
+            }
+        })
+    }
+
+    /// Writes what was trained to the job's directory.
+    fn write(
+        &self,
+        trainer: &autodidact_engine::Trainer,
+        job: &TrainingJob,
+    ) -> Result<(), StarError> {
+        let directory = &job.adapter;
+        if job.spec.method == TrainMethod::Full {
+            std::fs::create_dir_all(directory).map_err(|source| StarError::Write {
+                path: directory.clone(),
+                source,
+            })?;
+            return Ok(trainer.write_model(TensorType::F32, &directory.join("model.gguf"))?);
+        }
+        let (adapter, config) = (trainer.adapter(), self.model.config());
         for (name, bytes) in adapter.to_peft(config, &self.model.name())? {
             atomic_write(&directory.join(name), &bytes)?;
         }
-        atomic_write(&directory.join("adapter.gguf"), &adapter.to_gguf(config)?)?;
+        if adapter.fits_gguf() {
+            atomic_write(&directory.join("adapter.gguf"), &adapter.to_gguf(config)?)?;
+        }
         Ok(())
     }
 }
@@ -167,13 +228,9 @@ impl Trainer for LocalStudent {
         on_step: &(dyn Fn(StepReport) + Send + Sync),
         stop: &AtomicBool,
     ) -> Result<(), StarError> {
-        let examples: Result<Vec<_>, _> = job
-            .pairs
-            .iter()
-            .map(|pair| self.training_example(pair))
-            .collect();
+        let data = self.training_data(&job.set)?;
         let options = trainer_options(job, &self.identity, self.threads);
-        let mut trainer = autodidact_engine::Trainer::new(self.model.clone(), examples?, options)?;
+        let mut trainer = autodidact_engine::Trainer::on(self.model.clone(), data, options)?;
         resume(&mut trainer, &job.checkpoint)?;
         while trainer.steps_done() < job.steps {
             if stop.load(Ordering::Relaxed) {
@@ -188,14 +245,23 @@ impl Trainer for LocalStudent {
                 save(&trainer, &job.checkpoint)?;
             }
         }
-        self.write_adapter(trainer.adapter(), &job.adapter)?;
-        Ok(())
+        self.write(&trainer, job)
     }
 }
 
 fn trainer_options(job: &TrainingJob, identity: &str, threads: usize) -> TrainerOptions {
+    let method = job.spec.method;
     TrainerOptions {
         weights: identity.to_owned(),
+        trained: match method {
+            TrainMethod::Full => Trained::Everything,
+            TrainMethod::Lora | TrainMethod::Rslora | TrainMethod::Dora => Trained::Adapter,
+        },
+        scaling: match method {
+            TrainMethod::Rslora => LoraScaling::RootOfRank,
+            TrainMethod::Lora | TrainMethod::Dora | TrainMethod::Full => LoraScaling::Rank,
+        },
+        dora: method == TrainMethod::Dora,
         rank: job.spec.rank as usize,
         alpha: job.spec.alpha,
         steps: job.steps,

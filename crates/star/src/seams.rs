@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use autodidact_core::{Prompt, Sample, SampleKey, TrainSpec};
-use autodidact_engine::{SamplingOptions, StepReport};
+use autodidact_engine::{PreferenceLoss, SamplingOptions, StepReport};
 
 use crate::StarError;
 
@@ -48,18 +48,70 @@ pub struct TrainingPair {
     pub terms: String,
 }
 
+/// Two answers to one prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preference {
+    /// What both answer.
+    pub prompt: Prompt,
+    /// The better answer; the end-of-text token follows it.
+    pub chosen: String,
+    /// The worse answer, likewise.
+    pub rejected: String,
+}
+
+/// An answer and the score it should get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredAnswer {
+    /// What is answered.
+    pub prompt: Prompt,
+    /// The answer; the end-of-text token follows it.
+    pub completion: String,
+    /// The score.
+    pub score: f32,
+}
+
+/// What is learned, and with it towards what.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainingSet {
+    /// To write these completions.
+    Completions(Vec<TrainingPair>),
+    /// To prefer one answer over another when writing (DPO).
+    Preferences(Vec<Preference>, PreferenceLoss),
+    /// To give the better answer the higher score (Bradley-Terry).
+    Comparisons(Vec<Preference>),
+    /// To give these scores.
+    Scores(Vec<ScoredAnswer>),
+}
+
+impl TrainingSet {
+    /// How many examples there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Completions(pairs) => pairs.len(),
+            Self::Preferences(pairs, _) | Self::Comparisons(pairs) => pairs.len(),
+            Self::Scores(answers) => answers.len(),
+        }
+    }
+
+    /// True if there is nothing to learn from.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A fine-tuning of the base model.
 #[derive(Debug, Clone)]
 pub struct TrainingJob {
     /// What to learn from.
-    pub pairs: Vec<TrainingPair>,
+    pub set: TrainingSet,
     /// Hyperparameters.
     pub spec: TrainSpec,
     /// Optimizer steps.
     pub steps: u32,
     /// Seed of the adapter's first values and of the order of pairs.
     pub seed: u64,
-    /// Where the adapter goes: a directory with the PEFT files and `adapter.gguf`.
+    /// Where the adapter goes: a directory with the PEFT files, and `adapter.gguf` where that format
+    /// can hold the adapter. Where everything is trained, `model.gguf` instead.
     pub adapter: std::path::PathBuf,
     /// Where the checkpoint is kept; whoever ordered the training removes it afterwards.
     pub checkpoint: std::path::PathBuf,

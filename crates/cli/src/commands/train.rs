@@ -2,50 +2,25 @@
 
 use std::path::Path;
 
-use autodidact_core::{Prompt, StepSchedule, TrainSpec};
-use autodidact_star::{StarError, Trainer, TrainingJob, TrainingPair};
-use serde::Deserialize;
+use autodidact_core::{StepSchedule, TrainMethod, TrainSpec};
+use autodidact_star::{StarError, Trainer, TrainingJob, TrainingSet};
 
-use crate::arguments::TrainArguments;
+use crate::arguments::{Method, TrainArguments, TrainObjective};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;
+use crate::training_lines::read_set;
 use crate::watcher::StepBar;
 use crate::{interrupt, open};
-
-#[derive(Debug, Deserialize)]
-struct Line {
-    prompt: Prompt,
-    completion: String,
-    /// Who wrote it, where the line says so, as those of `sample` and of a run's training sets do.
-    #[serde(default)]
-    model: String,
-    /// Whether the provider's terms let it train other models.
-    #[serde(default)]
-    terms: String,
-}
 
 pub(crate) async fn execute(
     arguments: &TrainArguments,
     settings: &Settings,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let pairs = read_pairs(&arguments.data)?;
-    let restricted = pairs
-        .iter()
-        .filter(|pair| pair.terms == "restricted")
-        .count();
-    if restricted > 0 {
-        printer.note(&format!(
-            "{restricted} of {} lines were written by models whose providers' terms restrict training other models on them",
-            pairs.len()
-        ));
-    }
-    if arguments.steps == 0 || arguments.rank == 0 || arguments.batch == 0 {
-        return Err(Failure::Usage(
-            "`--steps`, `--rank` and `--batch` must be at least 1".into(),
-        ));
-    }
+    check(arguments)?;
+    let set = read_set(arguments)?;
+    warn_of_terms(&set, printer);
     let fetcher = open::fetcher(settings, arguments.machine.offline);
     let sources = open::sources(&arguments.model);
     let fetched = fetcher.fetch(&sources, None, Path::new(""), &printer.download())?;
@@ -56,6 +31,12 @@ pub(crate) async fn execute(
     };
     let job = TrainingJob {
         spec: TrainSpec {
+            method: match arguments.method {
+                Method::Lora => TrainMethod::Lora,
+                Method::Rslora => TrainMethod::Rslora,
+                Method::Dora => TrainMethod::Dora,
+                Method::Full => TrainMethod::Full,
+            },
             rank: arguments.rank,
             alpha: arguments.alpha,
             steps,
@@ -63,7 +44,7 @@ pub(crate) async fn execute(
             batch: arguments.batch,
             ..TrainSpec::default()
         },
-        pairs,
+        set,
         steps: arguments.steps,
         seed: arguments.seed,
         adapter: arguments.out.clone(),
@@ -82,54 +63,47 @@ pub(crate) async fn execute(
         outcome
     });
     training.await.map_err(|_| StarError::Worker)??;
-    printer.path("adapter", &arguments.out)
+    let name = match arguments.method {
+        Method::Full => "model",
+        Method::Lora | Method::Rslora | Method::Dora => "adapter",
+    };
+    printer.path(name, &arguments.out)
 }
 
-fn read_pairs(path: &Path) -> Result<Vec<TrainingPair>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| Failure::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    let mut pairs = Vec::new();
-    for (i, line) in lines {
-        let parsed: Line = serde_json::from_str(line).map_err(|e| {
-            Failure::Usage(format!(
-                "{} line {}: {}; each line is a JSON object with `prompt` and `completion`",
-                path.display(),
-                i + 1,
-                without_position(&e)
-            ))
-        })?;
-        if parsed.completion.is_empty() {
-            return Err(Failure::Usage(format!(
-                "{} line {}: `completion` is empty, so there is nothing to learn",
-                path.display(),
-                i + 1
-            )));
-        }
-        pairs.push(TrainingPair {
-            prompt: parsed.prompt,
-            completion: parsed.completion,
-            model: parsed.model,
-            terms: parsed.terms,
-        });
+fn check(arguments: &TrainArguments) -> Result<(), Failure> {
+    let wrong = |what: &str| Err(Failure::Usage(what.into()));
+    let positive = |x: f32| x.is_finite() && x > 0.0;
+    if arguments.steps == 0 || arguments.rank == 0 || arguments.batch == 0 {
+        return wrong("`--steps`, `--rank` and `--batch` must be at least 1");
     }
-    if pairs.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{} holds no lines to train on",
-            path.display()
-        )));
+    if !positive(arguments.alpha) || !positive(arguments.learning_rate) {
+        return wrong("`--alpha` and `--learning-rate` must be finite numbers above 0");
     }
-    Ok(pairs)
+    if !positive(arguments.beta) || !(arguments.nll.is_finite() && arguments.nll >= 0.0) {
+        return wrong("`--beta` must be a finite number above 0, and `--nll` one of at least 0");
+    }
+    let scores = matches!(
+        arguments.objective,
+        TrainObjective::BradleyTerry | TrainObjective::Score
+    );
+    if scores && arguments.method == Method::Full {
+        return wrong(
+            "`--method full` trains no score head; reward models are trained as adapters",
+        );
+    }
+    Ok(())
 }
 
-/// What JSON complains of, without its own count of lines, which starts anew in every line.
-fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
-    format!("{what} (column {})", error.column())
+fn warn_of_terms(set: &TrainingSet, printer: &Printer) {
+    let TrainingSet::Completions(pairs) = set else {
+        return;
+    };
+    let restricted = pairs.iter().filter(|pair| pair.terms == "restricted");
+    let restricted = restricted.count();
+    if restricted > 0 {
+        printer.note(&format!(
+            "{restricted} of {} lines were written by models whose providers' terms restrict training other models on them",
+            pairs.len()
+        ));
+    }
 }

@@ -132,7 +132,7 @@ impl Rig {
 
     /// Waits until the condition holds, or fails after a minute.
     #[track_caller]
-    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         while !holds(self) {
             assert!(started.elapsed() < Duration::from_mins(1), "never: {what}");

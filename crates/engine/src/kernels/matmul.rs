@@ -1,6 +1,7 @@
 //! Matrix products against weights packed into panels.
 
 use super::Level;
+use super::aligned::Aligned;
 use super::panel::{Columns, HALF, PANEL, Rows, multiply_panel};
 use super::transpose::transpose;
 
@@ -9,14 +10,13 @@ use super::transpose::transpose;
 #[derive(Debug, Default)]
 pub(crate) struct Panels {
     inner: usize,
-    data: Vec<f32>,
+    data: Aligned,
 }
 
 impl Panels {
     /// An empty matrix to append to.
     pub(crate) fn new(inner: usize, expected_outputs: usize) -> Self {
-        let mut data = Vec::new();
-        data.reserve_exact(expected_outputs.next_multiple_of(PANEL) * inner);
+        let data = Aligned::with_capacity(expected_outputs.next_multiple_of(PANEL) * inner);
         Self { inner, data }
     }
 
@@ -25,7 +25,7 @@ impl Panels {
         let inner = self.inner;
         for group in rows.chunks(PANEL * inner) {
             let start = self.data.len();
-            self.data.resize(start + PANEL * inner, 0.0);
+            self.data.resize(start + PANEL * inner);
             pack_panel(group, inner, &mut self.data[start..]);
         }
     }
@@ -46,7 +46,8 @@ impl Panels {
         accumulate: bool,
     ) {
         let length = PANEL * self.inner;
-        let columns = packed_columns(&self.data[panel * length..(panel + 1) * length], self.inner);
+        let (panel, next) = self.data[panel * length..].split_at(length);
+        let columns = packed_columns(panel, next, self.inner);
         multiply_panel(level, self.inner, rows, columns, c, c_stride, accumulate);
     }
 }
@@ -67,12 +68,13 @@ pub(crate) fn pack_panel(rows: &[f32], inner: usize, panel: &mut [f32]) {
     panel[used..].fill(0.0);
 }
 
-/// A packed panel as the right factor of a product.
-pub(crate) fn packed_columns(panel: &[f32], inner: usize) -> Columns<'_> {
+/// A packed panel as the right factor of a product, and the one that is multiplied with next.
+pub(crate) fn packed_columns<'a>(panel: &'a [f32], next: &'a [f32], inner: usize) -> Columns<'a> {
     Columns {
         data: panel,
         step: HALF,
         second: inner * HALF,
+        next,
     }
 }
 

@@ -5,6 +5,7 @@
 //! dimension, and every other sum runs over a fixed number of lanes.
 
 mod activation;
+mod aligned;
 mod backward;
 mod exponentials;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod vector;
 pub(crate) use activation::{
     activate, activate_backward, gate, gate_backward, soft_cap, soft_cap_backward,
 };
+pub(crate) use aligned::Aligned;
 pub(crate) use backward::{add_scaled, softmax_backward};
 pub(crate) use exponentials::exp_sums;
 pub(crate) use gemm::{View, gemm};

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::Level;
+use super::aligned::Aligned;
 use super::gemm::View;
 use super::matmul::{pack_panel, packed_columns};
 use super::panel::{PANEL, multiply_panel};
@@ -21,7 +22,7 @@ const ROWS: usize = 12;
 #[derive(Debug, Default)]
 pub(crate) struct PanelBuffers {
     /// A group of panels, `[panels][2][inner][16]`.
-    panels: Vec<f32>,
+    panels: Aligned,
     /// A product with the last columns, `[rows][32]`, where they do not fill a panel.
     tail: Vec<f32>,
 }
@@ -41,14 +42,14 @@ pub(crate) enum Right<'a> {
 /// A right factor whose panels are kept, `[columns / 32][2][inner][16]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Packed {
-    panels: Vec<f32>,
+    panels: Aligned,
 }
 
 impl Packed {
     /// Packs a factor of `inner` rows and `columns` columns.
     pub(crate) fn pack(&mut self, right: Right<'_>, inner: usize, columns: usize) {
         let length = PANEL * inner;
-        self.panels.resize(columns.div_ceil(PANEL) * length, 0.0);
+        self.panels.resize(columns.div_ceil(PANEL) * length);
         for (i, panel) in self.panels.chunks_exact_mut(length.max(1)).enumerate() {
             right.pack(columns, inner, i * PANEL, panel);
         }
@@ -99,7 +100,7 @@ pub(crate) fn multiply_by_panels(
             multiply_group(a, panels, first..last, c, c_stride, tail);
             continue;
         }
-        panels.resize((last - first).div_ceil(PANEL) * length, 0.0);
+        panels.resize((last - first).div_ceil(PANEL) * length);
         for (i, panel) in panels.chunks_exact_mut(length).enumerate() {
             b.pack(columns, inner, first + i * PANEL, panel);
         }
@@ -122,7 +123,11 @@ fn multiply_group(
         let left = a.rows_from(first, block);
         let c = &mut c[first * c_stride..];
         for (i, panel) in panels.chunks_exact(PANEL * inner).enumerate() {
-            let (packed, at) = (packed_columns(panel, inner), columns.start + i * PANEL);
+            let next = &panels[(i + 1) * PANEL * inner..];
+            let (packed, at) = (
+                packed_columns(panel, next, inner),
+                columns.start + i * PANEL,
+            );
             if at + PANEL <= columns.end {
                 multiply_panel(level, inner, left, packed, &mut c[at..], c_stride, false);
                 continue;

@@ -32,17 +32,28 @@ pub(super) fn exp(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * LOG2_E + ROUND) - ROUND;
-    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    let p = 1.0 / 5040.0;
-    let p = p * r + 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let p = p * r + 1.0;
-    let p = p * r + 1.0;
-    p * f32::from_bits((((n as i32) + 127) << 23).cast_unsigned())
+    let rounded = x.mul_add(LOG2_E, ROUND);
+    let n = rounded - ROUND;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+    let p = 1.0 / 5040.0f32;
+    let p = p.mul_add(r, 1.0 / 720.0);
+    let p = p.mul_add(r, 1.0 / 120.0);
+    let p = p.mul_add(r, 1.0 / 24.0);
+    let p = p.mul_add(r, 1.0 / 6.0);
+    let p = p.mul_add(r, 0.5);
+    let p = p.mul_add(r, 1.0);
+    let p = p.mul_add(r, 1.0);
+    // The low bits of `rounded` are n; shifted up to the exponent, the others fall out.
+    p * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
+}
+
+/// The last values of a row, fewer than [`LANES`], filled up with `filler`: what runs over lanes is
+/// compiled into vectors, what runs over a remainder is not.
+#[inline(always)]
+pub(super) fn fill_up(rest: &[f32], filler: f32) -> [f32; LANES] {
+    let mut lanes = [filler; LANES];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
 }
 
 #[inline(always)]
@@ -80,10 +91,11 @@ fn max_body(x: &[f32]) -> f32 {
             *lane = if *v > *lane { *v } else { *lane };
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |m, v| if *v > m { *v } else { m })
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    for (lane, v) in lanes.iter_mut().zip(fill_up(rest, f32::NEG_INFINITY)) {
+        *lane = larger(*lane, v);
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, larger)
 }
 dispatch! {
     /// The largest value (negative infinity for none).
@@ -145,9 +157,14 @@ fn exp_body(x: &mut [f32], max: f32, scale: f32) -> f32 {
             *lane += *v;
         }
     }
-    for (lane, v) in lanes.iter_mut().zip(chunks.into_remainder()) {
+    let rest = chunks.into_remainder();
+    let mut last = fill_up(rest, max);
+    for v in &mut last {
         *v = exp((*v - max) * scale);
-        *lane += *v;
+    }
+    for ((lane, v), exp) in lanes.iter_mut().zip(rest).zip(last) {
+        *v = exp;
+        *lane += exp;
     }
     fold(lanes)
 }

@@ -6,12 +6,22 @@ use super::{Adapter, AdapterLayout};
 use crate::gguf::{GgufFile, GgufWriter, TensorInfo};
 use crate::{EngineError, Linear, ModelConfig};
 
+/// What is said of adapters (aLoRA) that act only behind certain tokens.
+pub(super) const INVOKED: &str =
+    "it acts only behind its invocation tokens (aLoRA), which is not supported";
+
 impl Adapter {
+    /// True if the format can hold the adapter: it has no place for DoRA's magnitudes and for score
+    /// heads.
+    pub fn fits_gguf(&self) -> bool {
+        !self.layout.has_magnitudes() && !self.layout.has_score()
+    }
+
     /// The bytes of a GGUF adapter. Rank is not stored: llama.cpp reads it off the shapes and
     /// scales by alpha over rank, so for rsLoRA an alpha is written that gives the same scale.
     ///
     /// # Errors
-    /// [`EngineError::Input`] for DoRA and for score heads: the format has no place for them.
+    /// [`EngineError::Input`] if the adapter does not fit ([`Self::fits_gguf`]).
     pub fn to_gguf(&self, config: &ModelConfig) -> Result<Vec<u8>, EngineError> {
         if self.layout.has_magnitudes() {
             return Err(EngineError::Input(
@@ -77,6 +87,9 @@ impl Adapter {
                 "made for the architecture `{architecture}`, and the model is `{}`",
                 config.architecture.name
             )));
+        }
+        if file.value("adapter.alora.invocation_tokens").is_some() {
+            return Err(bad(INVOKED.into()));
         }
         let alpha = file.number("adapter.lora.alpha").map_err(named)? as f32;
         let pairs = pairs(&file, config).map_err(named)?;
@@ -173,7 +186,8 @@ pub(super) fn check_rank_and_alpha(
     if rank == 0 || rank > config.hidden.max(64) {
         return Err(format!("rank {rank} makes no sense for this model"));
     }
-    if !alpha.is_finite() {
+    // llama.cpp reads an alpha of 0 as a scale of 1, PEFT as a scale of 0.
+    if !alpha.is_finite() || alpha == 0.0 {
         return Err(format!("alpha is {alpha}"));
     }
     Ok(())

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::gguf::check_rank_and_alpha;
+use super::gguf::{INVOKED, check_rank_and_alpha};
 use super::{Adapter, AdapterLayout, LoraScaling};
 use crate::{EngineError, Linear, ModelConfig};
 
@@ -43,6 +44,37 @@ struct PeftConfig {
     rank_pattern: BTreeMap<String, usize>,
     #[serde(default)]
     alpha_pattern: BTreeMap<String, f32>,
+    #[serde(default, skip_serializing)]
+    alora_invocation_tokens: Option<Value>,
+    #[serde(default, skip_serializing)]
+    init_lora_weights: Option<Value>,
+}
+
+impl PeftConfig {
+    /// What makes the adapter mean something else than it seems to, if anything does.
+    fn problem(&self) -> Option<String> {
+        if self.peft_type != "LORA" {
+            return Some(format!(
+                "its type is `{}`; LoRA is supported, with rsLoRA and DoRA",
+                self.peft_type
+            ));
+        }
+        if !self.rank_pattern.is_empty() || !self.alpha_pattern.is_empty() {
+            return Some("`rank_pattern` and `alpha_pattern` are not supported".into());
+        }
+        if self.alora_invocation_tokens.is_some() {
+            return Some(INVOKED.into());
+        }
+        // These begin with A and B that leave the base as it is; with others (PiSSA, OLoRA, CorDA,
+        // LoftQ, ...) PEFT changes the base's own weights when it loads the adapter.
+        const PLAIN: [&str; 3] = ["gaussian", "orthogonal", "eva"];
+        match &self.init_lora_weights {
+            Some(Value::String(name)) if !PLAIN.contains(&name.as_str()) => Some(format!(
+                "it was begun with `init_lora_weights = \"{name}\"`, which changes the base; let PEFT convert it to plain LoRA (`save_pretrained` with `path_initial_model_for_weight_conversion`)"
+            )),
+            _ => None,
+        }
+    }
 }
 
 impl Adapter {
@@ -96,6 +128,8 @@ impl Adapter {
             modules_to_save: (!score.is_empty()).then(|| vec!["score".to_owned()]),
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
+            alora_invocation_tokens: None,
+            init_lora_weights: None,
         };
         let config = serde_json::to_vec_pretty(&config).map_err(|e| problem(&e))?;
         Ok([
@@ -149,16 +183,8 @@ impl Adapter {
         };
         let peft: PeftConfig = serde_json::from_slice(&read("adapter_config.json")?)
             .map_err(|e| bad(format!("adapter_config.json: {e}")))?;
-        if peft.peft_type != "LORA" {
-            return Err(bad(format!(
-                "its type is `{}`; LoRA is supported, with rsLoRA and DoRA",
-                peft.peft_type
-            )));
-        }
-        if !peft.rank_pattern.is_empty() || !peft.alpha_pattern.is_empty() {
-            return Err(bad(
-                "`rank_pattern` and `alpha_pattern` are not supported".into()
-            ));
+        if let Some(problem) = peft.problem() {
+            return Err(bad(problem));
         }
         check_rank_and_alpha(peft.r, peft.lora_alpha, config).map_err(bad)?;
         let weights = read("adapter_model.safetensors")?;

@@ -47,6 +47,29 @@ struct Tile {
     seen: Range<usize>,
     /// Length of a line of scores.
     columns: usize,
+    sights: Vec<Sight>,
+}
+
+/// What some lines of a tile see of a segment.
+struct Sight {
+    segment: SegmentId,
+    /// Absolute position of the segment's first.
+    start: usize,
+    lines: Range<usize>,
+    /// Positions that any row of the tile sees, counted from the segment's start.
+    visible: Range<usize>,
+}
+
+impl Sight {
+    /// The first visible position, rounded down to a whole piece.
+    fn first(&self, piece: usize) -> usize {
+        self.visible.start / piece * piece
+    }
+
+    /// Where the pieces begin that cover what is visible.
+    fn pieces(&self, piece: usize) -> impl Iterator<Item = usize> + use<> {
+        (self.first(piece)..self.visible.end).step_by(piece)
+    }
 }
 
 impl Attention<'_> {
@@ -103,9 +126,11 @@ impl Attention<'_> {
             let start = tile_rows.clone().map(|r| self.first_seen(r)).min();
             // A length off the powers of two, whose lines would fall on the same cache sets.
             let columns = (end + PANEL).next_multiple_of(512) + 16;
+            let seen = start.unwrap_or(0)..end;
             let tile = Tile {
+                sights: self.sights(&tile_rows, &seen),
                 rows: tile_rows,
-                seen: start.unwrap_or(0)..end,
+                seen,
                 columns,
             };
             let out = &mut out[(first - rows.start) * out_stride..];
@@ -138,13 +163,9 @@ impl Attention<'_> {
         scratch.sums.resize(lines, 0.0);
         scratch.out.clear();
         scratch.out.resize(lines * padded, 0.0);
-        for span in self.spans {
-            self.score(tile, kv_head, span, scratch);
-        }
+        self.score(tile, kv_head, scratch);
         self.normalise(tile, scratch);
-        for span in self.spans {
-            self.weigh(tile, kv_head, span, scratch);
-        }
+        self.weigh(tile, kv_head, scratch);
         for (line, sum) in scratch.sums.iter().enumerate() {
             let at = line / group * out_stride + (kv_head * group + line % group) * head_dim;
             let source = &scratch.out[line * padded..line * padded + head_dim];
@@ -154,58 +175,63 @@ impl Attention<'_> {
         }
     }
 
-    /// The lines of a tile that see a span's segment.
-    fn lines(&self, tile: &Tile, span: &Span) -> Range<usize> {
-        let start = span.rows.start.max(tile.rows.start);
-        let end = span.rows.end.min(tile.rows.end).max(start);
-        let group = self.group();
-        (start - tile.rows.start) * group..(end - tile.rows.start) * group
+    /// What the rows of a tile see of the spans.
+    fn sights(&self, rows: &Range<usize>, seen: &Range<usize>) -> Vec<Sight> {
+        let sights = self.spans.iter().map(|span| {
+            let start = span.rows.start.max(rows.start);
+            let end = span.rows.end.min(rows.end).max(start);
+            let group = self.group();
+            let segment = self.cache.segment(span.segment);
+            let last = seen.end.saturating_sub(segment.start).min(segment.length);
+            Sight {
+                segment: span.segment,
+                start: segment.start,
+                lines: (start - rows.start) * group..(end - rows.start) * group,
+                visible: seen.start.saturating_sub(segment.start).min(last)..last,
+            }
+        });
+        sights
+            .filter(|sight| !sight.lines.is_empty() && !sight.visible.is_empty())
+            .collect()
     }
 
-    /// The positions of a segment that any row of the tile sees, counted from the segment's start.
-    fn visible(&self, tile: &Tile, span: &Span) -> Range<usize> {
-        let segment = self.cache.segment(span.segment);
-        let end = tile
-            .seen
-            .end
-            .saturating_sub(segment.start)
-            .min(segment.length);
-        tile.seen.start.saturating_sub(segment.start).min(end)..end
-    }
-
-    fn score(&self, tile: &Tile, kv_head: usize, span: &Span, scratch: &mut AttentionScratch) {
-        let (lines, visible) = (self.lines(tile, span), self.visible(tile, span));
-        if lines.is_empty() || visible.is_empty() {
-            return;
-        }
+    fn score(&self, tile: &Tile, kv_head: usize, scratch: &mut AttentionScratch) {
         let head_dim = self.config.head_dim;
-        let start = self.cache.segment(span.segment).start;
-        let queries = Rows {
-            data: &scratch.queries[lines.start * head_dim..],
-            rows: lines.len(),
-            stride: head_dim,
-        };
-        for first in (visible.start / PANEL * PANEL..visible.end).step_by(PANEL) {
-            let keys = self
-                .cache
-                .keys(span.segment, first / BLOCK, self.layer, kv_head);
-            let columns = Columns {
-                data: &keys[first % BLOCK..],
-                step: BLOCK,
-                second: PANEL / 2,
+        let keys =
+            |sight: &Sight, first| self.cache.keys(sight.segment, first, self.layer, kv_head);
+        for (i, sight) in tile.sights.iter().enumerate() {
+            let queries = Rows {
+                data: &scratch.queries[sight.lines.start * head_dim..],
+                rows: sight.lines.len(),
+                stride: head_dim,
             };
-            let at = lines.start * tile.columns + start + first;
-            let scores = &mut scratch.scores[at..];
-            multiply_panel(
-                self.level,
-                head_dim,
-                queries,
-                columns,
-                scores,
-                tile.columns,
-                false,
-            );
+            for first in sight.pieces(PANEL) {
+                let next = if first + PANEL < sight.visible.end {
+                    keys(sight, first + PANEL)
+                } else if let Some(next) = tile.sights.get(i + 1) {
+                    keys(next, next.first(PANEL))
+                } else {
+                    let first = &tile.sights[0];
+                    self.values(first, first.first(BLOCK), kv_head)
+                };
+                let columns = Columns {
+                    data: keys(sight, first),
+                    step: PANEL,
+                    second: PANEL / 2,
+                    next,
+                };
+                let at = sight.lines.start * tile.columns + sight.start + first;
+                let (level, stride) = (self.level, tile.columns);
+                let scores = &mut scratch.scores[at..];
+                multiply_panel(level, head_dim, queries, columns, scores, stride, false);
+            }
         }
+    }
+
+    /// The values of the block of a segment's position.
+    fn values(&self, sight: &Sight, first: usize, kv_head: usize) -> &[f32] {
+        let block = first / BLOCK;
+        self.cache.values(sight.segment, block, self.layer, kv_head)
     }
 
     /// Turns scores into the softmax's numerators and their sums; what a row does not see is zero.
@@ -228,32 +254,40 @@ impl Attention<'_> {
         }
     }
 
-    fn weigh(&self, tile: &Tile, kv_head: usize, span: &Span, scratch: &mut AttentionScratch) {
-        let (lines, visible) = (self.lines(tile, span), self.visible(tile, span));
-        if lines.is_empty() || visible.is_empty() {
-            return;
-        }
+    fn weigh(&self, tile: &Tile, kv_head: usize, scratch: &mut AttentionScratch) {
         let padded = self.cache.layout.padded;
-        let start = self.cache.segment(span.segment).start;
-        for first in (visible.start / BLOCK * BLOCK..visible.end).step_by(BLOCK) {
-            let positions = BLOCK.min(visible.end - first);
-            let at = lines.start * tile.columns + start + first;
-            let weights = Rows {
-                data: &scratch.scores[at..],
-                rows: lines.len(),
-                stride: tile.columns,
-            };
-            let values = self
-                .cache
-                .values(span.segment, first / BLOCK, self.layer, kv_head);
-            for panel in (0..padded).step_by(PANEL) {
-                let columns = Columns {
-                    data: &values[panel..],
-                    step: padded,
-                    second: PANEL / 2,
+        for (i, sight) in tile.sights.iter().enumerate() {
+            for first in sight.pieces(BLOCK) {
+                let positions = BLOCK.min(sight.visible.end - first);
+                let at = sight.lines.start * tile.columns + sight.start + first;
+                let weights = Rows {
+                    data: &scratch.scores[at..],
+                    rows: sight.lines.len(),
+                    stride: tile.columns,
                 };
-                let out = &mut scratch.out[lines.start * padded + panel..];
-                multiply_panel(self.level, positions, weights, columns, out, padded, true);
+                let values = self.values(sight, first, kv_head);
+                let behind = if first + BLOCK < sight.visible.end {
+                    self.values(sight, first + BLOCK, kv_head)
+                } else if let Some(next) = tile.sights.get(i + 1) {
+                    self.values(next, next.first(BLOCK), kv_head)
+                } else {
+                    &[]
+                };
+                for panel in (0..padded).step_by(PANEL) {
+                    let more = panel + PANEL < padded;
+                    let columns = Columns {
+                        data: &values[panel..],
+                        step: padded,
+                        second: PANEL / 2,
+                        next: if more {
+                            &values[panel + PANEL..]
+                        } else {
+                            behind
+                        },
+                    };
+                    let out = &mut scratch.out[sight.lines.start * padded + panel..];
+                    multiply_panel(self.level, positions, weights, columns, out, padded, true);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! three segments, the first two shared.
 
 use crate::ModelConfig;
-use crate::kernels::PANEL;
+use crate::kernels::{Aligned, PANEL};
 
 /// Positions in a block: enough for long products, few enough not to waste much of the last one.
 pub(super) const BLOCK: usize = 2 * PANEL;
@@ -18,12 +18,12 @@ pub(super) struct SegmentId(usize);
 pub(super) struct Segment {
     pub(super) start: usize,
     pub(super) length: usize,
-    blocks: Vec<Box<[f32]>>,
+    blocks: Vec<Aligned>,
 }
 
-/// How a block is laid out: keys `[layer][kv head][head_dim][64 positions]`, then values
+/// How a block is laid out: keys `[layer][kv head][2][head_dim][32 positions]`, then values
 /// `[layer][kv head][64 positions][head_dim padded to 32]`, so that both attention products are
-/// panel products.
+/// panel products which read memory from one end to the other.
 #[derive(Debug, Clone)]
 pub(super) struct BlockLayout {
     kv_heads: usize,
@@ -63,7 +63,7 @@ pub(super) struct Cache {
     pub(super) layout: BlockLayout,
     segments: Vec<Segment>,
     unused: Vec<usize>,
-    free: Vec<Box<[f32]>>,
+    free: Vec<Aligned>,
 }
 
 impl Cache {
@@ -112,10 +112,7 @@ impl Cache {
         let segment = &mut self.segments[id.0];
         if segment.length == segment.blocks.len() * BLOCK {
             let length = self.layout.length;
-            let block = self
-                .free
-                .pop()
-                .unwrap_or_else(|| vec![0.0; length].into_boxed_slice());
+            let block = self.free.pop().unwrap_or_else(|| Aligned::zeros(length));
             segment.blocks.push(block);
         }
         segment.length += 1;
@@ -138,8 +135,9 @@ impl Cache {
             .chunks_exact(layout.head_dim)
             .zip(value.chunks_exact(layout.head_dim));
         for (head, (key, value)) in heads.enumerate() {
-            let keys = &mut block[layout.keys(layer, head)..][..layout.head_dim * BLOCK];
-            for (slot, k) in keys[column..].iter_mut().step_by(BLOCK).zip(key) {
+            let panel = layout.keys(layer, head) + column / PANEL * layout.head_dim * PANEL;
+            let keys = &mut block[panel..][..layout.head_dim * PANEL];
+            for (slot, k) in keys[column % PANEL..].iter_mut().step_by(PANEL).zip(key) {
                 *slot = *k;
             }
             let at = layout.values(layer, head) + column * layout.padded;
@@ -147,10 +145,11 @@ impl Cache {
         }
     }
 
-    /// The keys of one block for a head: `[head_dim][64]`.
-    pub(super) fn keys(&self, id: SegmentId, block: usize, layer: usize, head: usize) -> &[f32] {
-        let at = self.layout.keys(layer, head);
-        &self.segments[id.0].blocks[block][at..at + self.layout.head_dim * BLOCK]
+    /// The keys of 32 positions, from `first` of the segment on, for a head: `[head_dim][32]`.
+    pub(super) fn keys(&self, id: SegmentId, first: usize, layer: usize, head: usize) -> &[f32] {
+        let length = self.layout.head_dim * PANEL;
+        let at = self.layout.keys(layer, head) + first % BLOCK / PANEL * length;
+        &self.segments[id.0].blocks[first / BLOCK][at..at + length]
     }
 
     /// The values of one block for a head: `[64][head_dim padded]`.

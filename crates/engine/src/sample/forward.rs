@@ -2,11 +2,12 @@
 
 use super::attention::{Attention, AttentionScratch, Span};
 use super::cache::{Cache, SegmentId};
-use super::matrix::{Matrix, Multiplier};
+use super::matrix::{Matrix, Multiplier, row_stride};
 use super::weights::{LayerWeights, Weights};
 use crate::architecture::{LayerVectors, Norm, RopeTable, Wiring};
 use crate::kernels::{
-    Level, PANEL, Rows, activate, add_assign, gate, layer_norm, rms_norm, scale_in_place, soft_cap,
+    Aligned, Level, PANEL, Rows, activate, add_assign, gate, layer_norm, rms_norm, scale_in_place,
+    soft_cap,
 };
 use crate::profile::{LayerKind, count, time, timed};
 use crate::{EngineError, Linear, Model, ModelConfig};
@@ -63,11 +64,11 @@ pub(super) struct Scratch {
     block_input: Vec<f32>,
     /// What a product reads.
     input: Vec<f32>,
-    product: Vec<f32>,
+    product: Aligned,
     /// One row of a product after its norm.
     normed: Vec<f32>,
-    /// `[wanted rows][vocabulary padded]`.
-    logits: Vec<f32>,
+    /// `[wanted rows][logits_stride]`.
+    logits: Aligned,
 }
 
 impl Scratch {
@@ -81,15 +82,15 @@ impl Scratch {
             stream: Vec::new(),
             block_input: Vec::new(),
             input: Vec::new(),
-            product: Vec::new(),
+            product: Aligned::default(),
             normed: Vec::new(),
-            logits: Vec::new(),
+            logits: Aligned::default(),
         }
     }
 }
 
 impl Network<'_> {
-    /// Computes rows and returns the logits of those in `wanted`, `[wanted][padded_vocabulary]`.
+    /// Computes rows and returns the logits of those in `wanted`, `[wanted][logits_stride]`.
     pub(super) fn forward<'s>(
         &self,
         rows: &[Row],
@@ -111,9 +112,9 @@ impl Network<'_> {
         Ok(&mut scratch.logits)
     }
 
-    /// Length of a row of logits.
-    pub(super) fn padded_vocabulary(&self) -> usize {
-        self.weights.head.padded_outputs()
+    /// How far apart rows of logits are.
+    pub(super) fn logits_stride(&self) -> usize {
+        self.weights.head.product_stride()
     }
 
     fn embed(&self, rows: &[Row], scratch: &mut Scratch) -> Result<(), EngineError> {
@@ -183,9 +184,10 @@ impl Network<'_> {
         let (stream, input) = (&scratch.stream, &mut scratch.input);
         normalise_rows(config, &vectors.attention_norm, stream, input);
         self.multiply(&weights.query_key_value, rows.len(), config.hidden, scratch);
-        let stride = weights.query_key_value.padded_outputs();
+        let stride = weights.query_key_value.product_stride();
         let rope = self.ropes.layer(config, layer);
-        for (row, line) in rows.iter().zip(scratch.product.chunks_exact_mut(stride)) {
+        let lines = scratch.product.chunks_exact_mut(stride);
+        for (row, line) in rows.iter().zip(lines) {
             let (key, value) = finish_heads(config, vectors, rope, row.position, line);
             cache.write(row.segment, layer, row.position, key, value);
         }
@@ -225,7 +227,10 @@ impl Network<'_> {
         let norm = norm.unwrap_or(&vectors.attention_norm);
         normalise_rows(config, norm, source, &mut scratch.input);
         self.multiply(&weights.gate_up, rows, config.hidden, scratch);
-        let stride = weights.gate_up.padded_outputs();
+        let (stride, padded) = (
+            weights.gate_up.product_stride(),
+            weights.gate_up.padded_outputs(),
+        );
         let out_stride = row_stride(width);
         scratch.input.resize(rows * out_stride, 0.0);
         let lines = scratch
@@ -236,7 +241,7 @@ impl Network<'_> {
         for (line, out) in lines {
             let out = &mut out[..width];
             if config.architecture.gated() {
-                let (gates, ups) = line.split_at_mut(stride / 2);
+                let (gates, ups) = line.split_at_mut(padded / 2);
                 let (gates, ups) = (&mut gates[..width], &mut ups[..width]);
                 add_bias(gates, vectors.bias(Linear::Gate));
                 add_bias(ups, vectors.bias(Linear::Up));
@@ -250,16 +255,6 @@ impl Network<'_> {
         self.multiply(&weights.down, rows, width, scratch);
         let norm = vectors.post_feed_forward_norm.as_ref();
         add_half(config, vectors.bias(Linear::Down), norm, scratch);
-    }
-}
-
-/// How far apart rows of so many values are stored: off the powers of two, which would put all
-/// rows of a group on the same cache sets.
-fn row_stride(width: usize) -> usize {
-    if width.is_multiple_of(512) {
-        width + 16
-    } else {
-        width
     }
 }
 
@@ -358,7 +353,7 @@ fn add_half(
     scratch.normed.resize(width, 0.0);
     let lines = scratch
         .product
-        .chunks_exact_mut(width.next_multiple_of(PANEL));
+        .chunks_exact_mut(row_stride(width.next_multiple_of(PANEL)));
     for (x, y) in scratch.stream.chunks_exact_mut(width).zip(lines) {
         let y = &mut y[..width];
         add_bias(y, bias);

@@ -145,7 +145,7 @@ impl Lane<'_> {
         } = batch;
         let network = &self.work.network;
         let logits = network.forward(&rows, &spans, &wanted, &mut self.cache, &mut scratch)?;
-        let mut lines = logits.chunks_exact(network.padded_vocabulary());
+        let mut lines = logits.chunks_exact(network.logits_stride());
         let mut ended = Vec::new();
         for sequence in std::mem::take(&mut self.sequences) {
             if let Some(line) = lines.next() {

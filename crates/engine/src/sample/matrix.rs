@@ -2,7 +2,7 @@
 
 use crate::gguf::{GgufFile, TensorInfo};
 use crate::kernels::{
-    Level, PANEL, Panels, Rows, multiply, multiply_panel, pack_panel, packed_columns,
+    Aligned, Level, PANEL, Panels, Rows, multiply, multiply_panel, pack_panel, packed_columns,
     scale_in_place,
 };
 
@@ -45,7 +45,7 @@ pub(super) enum Matrix {
 #[derive(Debug, Default)]
 struct Worker {
     rows: Vec<f32>,
-    panel: Vec<f32>,
+    panel: Aligned,
     /// `[panels][rows][32]`: threads write here what lies interleaved in the product.
     product: Vec<f32>,
 }
@@ -68,20 +68,20 @@ impl Multiplier {
         }
     }
 
-    /// `product[r, :] = rows[r, :] * matrix^T`, rows of `matrix.padded_outputs()` values.
+    /// `product[r, :] = rows[r, :] * matrix^T`, rows `matrix.product_stride()` values apart.
     pub(super) fn multiply(
         &mut self,
         matrix: &Matrix,
         file: &GgufFile,
         rows: Rows<'_>,
-        product: &mut Vec<f32>,
+        product: &mut Aligned,
     ) {
-        let (level, stride) = (self.level, matrix.padded_outputs());
-        product.resize(rows.rows * stride, 0.0);
+        let (level, stride) = (self.level, matrix.product_stride());
+        product.resize(rows.rows * stride);
         if rows.rows == 0 {
             return;
         }
-        let panels = stride / PANEL;
+        let panels = matrix.padded_outputs() / PANEL;
         if let [worker] = self.workers.as_mut_slice() {
             for panel in 0..panels {
                 let c = &mut product[panel * PANEL..];
@@ -103,8 +103,8 @@ impl Multiplier {
         rows: Rows<'_>,
         product: &mut [f32],
     ) {
-        let (level, stride) = (self.level, matrix.padded_outputs());
-        let (panels, threads) = (stride / PANEL, self.workers.len());
+        let (level, stride) = (self.level, matrix.product_stride());
+        let (panels, threads) = (matrix.padded_outputs() / PANEL, self.workers.len());
         let share = |t: usize| t * panels / threads..(t + 1) * panels / threads;
         let tile = rows.rows * PANEL;
         std::thread::scope(|scope| {
@@ -159,6 +159,11 @@ impl Multiplier {
 }
 
 impl Matrix {
+    /// How far apart rows of a product are.
+    pub(super) fn product_stride(&self) -> usize {
+        row_stride(self.padded_outputs())
+    }
+
     /// Outputs, padding included: the row length of a product.
     pub(super) fn padded_outputs(&self) -> usize {
         match self {
@@ -199,6 +204,16 @@ impl Matrix {
     }
 }
 
+/// How far apart rows of so many values are stored: off the powers of two, which would put all
+/// rows of a group on the same cache sets.
+pub(super) fn row_stride(width: usize) -> usize {
+    if width.is_multiple_of(512) {
+        width + 16
+    } else {
+        width
+    }
+}
+
 /// Dequantizes 32 rows of a tensor, some columns at a time, and multiplies with them.
 #[expect(clippy::too_many_arguments, reason = "the shape of a matrix product")]
 fn stream(
@@ -214,7 +229,7 @@ fn stream(
     let inner = info.columns();
     let count = PANEL.min(info.rows() - first);
     worker.rows.resize(PANEL * COLUMNS, 0.0);
-    worker.panel.resize(PANEL * COLUMNS, 0.0);
+    worker.panel.resize(PANEL * COLUMNS);
     for start in (0..inner).step_by(COLUMNS) {
         let steps = COLUMNS.min(inner - start);
         let weights = &mut worker.rows[..count * steps];
@@ -227,7 +242,7 @@ fn stream(
             data: &rows.data[start..],
             ..rows
         };
-        let columns = packed_columns(panel, steps);
+        let columns = packed_columns(panel, &[], steps);
         multiply_panel(level, steps, rows, columns, c, c_stride, start > 0);
     }
 }

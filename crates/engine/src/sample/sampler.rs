@@ -162,7 +162,7 @@ impl Sampler {
         let mut scratch = Scratch::new(self.threads);
         let logits = network.forward(&rows, &spans, &wanted, &mut cache, &mut scratch)?;
         let vocabulary = self.model.config.vocabulary;
-        let lines = logits.chunks_exact(network.padded_vocabulary());
+        let lines = logits.chunks_exact(network.logits_stride());
         Ok(lines.map(|line| line[..vocabulary].to_vec()).collect())
     }
 

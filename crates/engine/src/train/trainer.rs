@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::batch::examples_of_step;
+use super::batch::Order;
 use super::data::{Loss, Sequences};
 use super::deal::Dealing;
 use super::network::{Keep, Network, Workspace};
@@ -26,6 +26,7 @@ pub struct Trainer {
     frozen: Frozen,
     merged: Option<Merged>,
     sequences: Sequences,
+    order: Order,
     options: TrainerOptions,
     /// Of rank zero where everything is trained.
     adapter: Adapter,
@@ -90,6 +91,7 @@ impl Trainer {
             gradients: Vec::new(),
             total: vec![0.0; parameters],
             profile: Profile::default(),
+            order: Order::new(&sequences.all, sequences.bundle),
             model,
             sequences,
             options,
@@ -213,12 +215,8 @@ impl Trainer {
     /// One optimizer step.
     pub fn step(&mut self) -> Result<StepReport, EngineError> {
         let step = self.step + 1;
-        let chosen = examples_of_step(
-            self.sequences.count(),
-            self.options.batch,
-            self.options.seed,
-            step,
-        );
+        let (batch, seed) = (self.options.batch, self.options.seed);
+        let chosen = self.order.examples_of_step(batch, seed, step);
         let (loss, tokens) = self.gradient_of(&chosen)?;
         let (norm, profile) = profile::recorded(|| {
             let _timing = timed(LayerKind::Optimizer);
