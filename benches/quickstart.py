@@ -35,7 +35,8 @@ def attempt(given, work):
     begun = time.monotonic()
     with open(work / "printed.txt", "ab") as printed:
         child = subprocess.Popen(list(map(str, command)), cwd=work, stdout=printed, stderr=printed)
-        while child.poll() is None and time.monotonic() - begun < (given.at_most or float("inf")):
+        # Not `poll`, which would take the resources used away with the child.
+        while time.monotonic() - begun < (given.at_most or float("inf")):
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if pid:
                 break

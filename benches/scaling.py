@@ -10,8 +10,8 @@
     python3 benches/scaling.py --output scaling.json --plot docs/scaling.svg --plot-only
 
 Models have random weights in llama.cpp's mixture Q4_K_M (`benches/make_large_model.py`). Tokens a second of
-sampling are those of decoding alone (`workload_sampling --decode`), at temperature 0.8 over the whole
-vocabulary; prompts have a common prefix and questions of 16 tokens, four samples each. Training is steps
+sampling are those of decoding alone (a run less one that ends with the first token), at temperature 0.8 over
+the whole vocabulary; prompts have a common prefix and questions of 16 tokens, four samples each. Training is steps
 of LoRA at rank 16 on 4 sequences of 160 tokens, half of them completion; the first step is not counted.
 Memory is the peak of the process (`VmHWM`), pages of the mapped file included.
 
@@ -40,7 +40,7 @@ import time
 from pathlib import Path
 
 from common import machine
-from large_model import RANK, SAMPLING, TRAINING, Shape, fma_rate, make, run_json, write_batch, write_prompts
+from large_model import RANK, TRAINING, Shape, decode, fma_rate, make, run_json, write_batch, write_prompts
 from make_large_model import SHAPES, Metadata
 from results import Results
 
@@ -77,12 +77,10 @@ def sample(model, sequences, prefix, new, threads, work):
     samples = min(4, max(1, sequences // 4))
     path = work / "scaling_prompts.json"
     write_prompts(model, path, prefix, max(1, sequences // samples), QUESTION)
-    command = [SAMPLING, "run", model, path, "--samples", samples, "--new", new, "--threads", threads,
-               "--batch", -(-sequences // threads), "--decode", sequences]  # fmt: skip
-    said = run_json(command)
+    said = decode(model, path, samples, new, threads, sequences)
     requests = sequences // samples
     return {
-        "tokens_per_second": said["decode"][0]["tokens_per_second"],
+        "tokens_per_second": said["decoding"],
         "peak": said["peak"],
         "others": said["others"],
         "positions": prefix + requests * QUESTION + sequences * (new - 1),

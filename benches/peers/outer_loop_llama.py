@@ -5,12 +5,11 @@ reads it with `--lora` (what its `convert_lora_to_gguf.py` does for the llama ar
 
 `python outer_loop_llama.py generate JOB.json` answers the job's prompts. What a user would write is
 `llama_cpp.Llama(...)` in a loop, one sequence after another: the Python binding cannot decode several
-at once. This drives `llama-server` instead, the fastest way it offers (`benches/llama.py`): many slots, the
-examples in front of all questions evaluated once, a question evaluated once for all its samples.
+at once. This drives `llama-server` instead, the fastest way it offers (`benches/llama.py`): many slots, a
+question evaluated once for all its samples.
 """
 
 import json
-import os
 import re
 import sys
 import time
@@ -76,9 +75,6 @@ def generate(path):
     ) as server:  # fmt: skip
         state["load_seconds"] = time.monotonic() - begun
         begun = time.monotonic()
-        shared = os.path.commonprefix(job["prompts"])
-        if len(shared) > 100:
-            server.share(shared.rstrip())
         # Without a limit all prompts are under way at once; with one there are pauses to look at the clock.
         size = 128 if job["at_most"] else len(job["prompts"])
         while len(state["answers"]) < len(job["prompts"]):

@@ -26,6 +26,10 @@ LEARNING_RATE = 4e-4
 def prepare(gguf, directory):
     folder, name = os.path.split(os.path.abspath(gguf))
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
+    # What is left of the file's quantization, without which transformers saves the weights as they are.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
     model.save_pretrained(directory)
 
 

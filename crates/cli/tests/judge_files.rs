@@ -130,7 +130,8 @@ fn a_judge_that_guesses_is_worth_nothing() {
 #[test]
 fn killed_and_started_again_it_asks_for_the_rest() {
     let rig = prepared(Rig::new(
-        Fleet::new().with_latency(Duration::from_millis(8)),
+        // Longer than a commit takes on a busy machine.
+        Fleet::new().with_latency(Duration::from_millis(50)),
     ));
     for _ in 0..3 {
         let wanted = rig.server.count() + 15;

@@ -79,7 +79,8 @@ fn check(arguments: &TrainArguments) -> Result<(), Failure> {
     if !positive(arguments.alpha) || !positive(arguments.learning_rate) {
         return wrong("`--alpha` and `--learning-rate` must be finite numbers above 0");
     }
-    if !positive(arguments.beta) || !(arguments.nll.is_finite() && arguments.nll >= 0.0) {
+    let weight = arguments.nll.is_finite() && arguments.nll >= 0.0;
+    if !positive(arguments.beta) || !weight {
         return wrong("`--beta` must be a finite number above 0, and `--nll` one of at least 0");
     }
     let scores = matches!(

@@ -14,6 +14,10 @@ use super::gguf::{INVOKED, check_rank_and_alpha};
 use super::{Adapter, AdapterLayout, LoraScaling};
 use crate::{EngineError, Linear, ModelConfig};
 
+/// Values of `init_lora_weights` that leave the base as it is; with others (PiSSA, OLoRA, CorDA,
+/// LoftQ, ...) PEFT changes the base's own weights when it loads the adapter.
+const PLAIN: [&str; 3] = ["gaussian", "orthogonal", "eva"];
+
 /// The fields of `adapter_config.json` that matter here; only the classic set is written, since
 /// old PEFT versions reject keys they do not know.
 #[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
@@ -65,9 +69,6 @@ impl PeftConfig {
         if self.alora_invocation_tokens.is_some() {
             return Some(INVOKED.into());
         }
-        // These begin with A and B that leave the base as it is; with others (PiSSA, OLoRA, CorDA,
-        // LoftQ, ...) PEFT changes the base's own weights when it loads the adapter.
-        const PLAIN: [&str; 3] = ["gaussian", "orthogonal", "eva"];
         match &self.init_lora_weights {
             Some(Value::String(name)) if !PLAIN.contains(&name.as_str()) => Some(format!(
                 "it was begun with `init_lora_weights = \"{name}\"`, which changes the base; let PEFT convert it to plain LoRA (`save_pretrained` with `path_initial_model_for_weight_conversion`)"

@@ -103,7 +103,9 @@ mod tests {
         let order = Order::new(&examples(&prompts), 1);
         for step in 1..=10 {
             let mut chosen = order.examples_of_step(8, 3, step);
-            chosen.iter_mut().for_each(|i| *i %= 10);
+            for i in &mut chosen {
+                *i %= 10;
+            }
             chosen.dedup();
             assert_eq!(chosen.len(), 2, "a step of 8 holds two prompts of 4");
         }
