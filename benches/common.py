@@ -7,6 +7,7 @@ Nothing but Python's own library. The program and the mock come from `target/rel
 
 import json
 import os
+import resource
 import subprocess
 import time
 from contextlib import contextmanager
@@ -110,6 +111,29 @@ class Measured:
         self.cpu = usage.ru_utime + usage.ru_stime
         self.peak_mb = usage.ru_maxrss / 1024
         return self
+
+
+class Watch:
+    """Seconds of processor of this script and its children (`cpu`), and the share of the machine that other
+    programs took meanwhile (`others`, 0 to 1).
+
+    Sides do not suffer equally from neighbours: figures are worth something on a quiet machine only.
+    """
+
+    def __enter__(self):
+        self._before = self._now()
+        return self
+
+    def __exit__(self, *_):
+        wall, busy, own = (b - a for a, b in zip(self._before, self._now()))
+        self.cpu, self.others = own, max(0.0, busy - own) / wall
+
+    def _now(self):
+        ticks = [int(n) for n in open("/proc/stat").readline().split()[1:9]]
+        used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        per_second = os.sysconf("SC_CLK_TCK")
+        total, idle = sum(ticks) / per_second, (ticks[3] + ticks[4]) / per_second
+        return total, total - idle, sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def lines(path):

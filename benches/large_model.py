@@ -28,7 +28,6 @@ multiply-adds that `autodidact bench` measures on all cores (`crates/engine/src/
 
 import argparse
 import json
-import os
 import re
 import resource
 import statistics
@@ -39,8 +38,8 @@ import threading
 import time
 from pathlib import Path
 
-from common import PROGRAM, TARGET, machine
-from llama import LlamaServer, quantized
+from common import PROGRAM, TARGET, Watch, machine
+from llama import LlamaServer, batched_bench, quantized
 from make_large_model import SHAPES, Metadata, write
 from results import Results
 
@@ -119,36 +118,21 @@ class Memory:
         return {"peak": self.peak, "anonymous": self.anonymous, "space": self.space}
 
 
-def busy_seconds():
-    """Seconds of processor that everything on this machine has had."""
-    fields = list(map(int, open("/proc/stat").readline().split()[1:]))
-    # All but idle and waiting for disks; the last two are contained in the first.
-    return (sum(fields[:3]) + sum(fields[5:8])) / os.sysconf("SC_CLK_TCK")
-
-
-def own_seconds():
-    used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
-
-
 def run_json(command, limit=None):
     """Runs a program that prints a line of JSON, with at most `limit` bytes of address space.
 
     `cpu` are the seconds of processor it had, `others` is the share of the machine's that went elsewhere.
     """
-    begun, busy, own = time.monotonic(), busy_seconds(), own_seconds()
     confine = (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) if limit else None
     command = list(map(str, command))
-    with subprocess.Popen(
+    with Watch() as watch, subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=confine
     ) as child, Memory(child.pid) as memory:  # fmt: skip
         out, errors = child.communicate()
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}: {errors[-400:]}")
     said = json.loads(out.strip().splitlines()[-1])
-    said["cpu"], capacity = own_seconds() - own, (time.monotonic() - begun) * os.cpu_count()
-    said["others"] = max(0, busy_seconds() - busy - said["cpu"]) / capacity
-    return {**said, **memory.said(), "peak": said.get("peak_bytes") or memory.peak}
+    return {**said, "cpu": watch.cpu, "others": watch.others, **memory.said(), "peak": said.get("peak_bytes") or memory.peak}
 
 
 def make(like, name, directory, context=4096):
@@ -229,7 +213,7 @@ def check(given, results, model, prompts, work):
 def decode(model, path, samples, new, threads, sequences, limit=None):
     """One run, and the rate of decoding alone: its time less that of a run to the first token.
 
-    `--decode` of the example halves the batch for two threads, but streamed weights have all threads in one.
+    `--decode` of the example says the same, but samples everything once more for it.
     """
     command = [SAMPLING, "run", model, path, "--samples", samples, "--threads", threads, "--batch", sequences]
     first = run_json([*command, "--new", 1], limit)
@@ -267,17 +251,9 @@ def sampling_theirs(given, model, prompts):
 
 
 def decoding_theirs(given, model):
-    """llama-batched-bench: decoding alone, without sampling."""
     slots, prompt = QUESTIONS * SAMPLES, PREFIX + QUESTION
-    command = [
-        Path(given.llama) / "llama-batched-bench", "-m", model, "-t", given.threads, "-npp", prompt, "-pps",
-        "-ntg", given.new, "-npl", slots, "-c", prompt + slots * (given.new + 1) + 64, "--output-format", "jsonl",
-    ]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            return json.loads(line)["speed_tg"]
-    raise RuntimeError(f"llama-batched-bench: {done.stderr[-400:]}")
+    context = prompt + slots * (given.new + 1) + 64
+    return batched_bench(given.llama, model, given.threads, prompt, given.new, slots, context)
 
 
 def training_ours(given, model, path, limit):

@@ -56,6 +56,19 @@ def quantized(tools, model, kind, directory):
     return target
 
 
+def batched_bench(tools, model, threads, prompt, new, slots, context, *more):
+    """llama-batched-bench: tokens a second of decoding alone, without sampling, behind one shared prompt."""
+    command = [
+        Path(tools) / "llama-batched-bench", "-m", model, "-t", threads, "-npp", prompt, "-pps", "-ntg", new,
+        "-npl", slots, "-c", context, "--output-format", "jsonl", *more,
+    ]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            return json.loads(line)["speed_tg"]
+    raise RuntimeError(f"llama-batched-bench: {done.stderr[-400:]}")
+
+
 class LlamaServer:
     """`llama-server` over one model.
 

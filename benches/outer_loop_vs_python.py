@@ -43,7 +43,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -52,7 +51,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from common import PROGRAM, ROOT, Measured, machine
+from common import PROGRAM, ROOT, Measured, Watch, machine
 from llama import quantized
 from results import Results, environment
 from training_vs_peft import PACKAGES, run_json
@@ -99,28 +98,6 @@ warm_up = {warm_up}
 clip = {clip}
 batch = {batch}
 """
-
-
-class Watch:
-    """The share of the machine that other programs took meanwhile: `others`, 0 to 1.
-
-    Sides do not suffer equally from neighbours: figures are worth something on a quiet machine only.
-    """
-
-    def __enter__(self):
-        self._before = self._now()
-        return self
-
-    def __exit__(self, *_):
-        wall, busy, own = (b - a for a, b in zip(self._before, self._now()))
-        self.others = max(0.0, busy - own) / wall
-
-    def _now(self):
-        ticks = [int(n) for n in open("/proc/stat").readline().split()[1:9]]
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        per_second = os.sysconf("SC_CLK_TCK")
-        total, idle = sum(ticks) / per_second, (ticks[3] + ticks[4]) / per_second
-        return total, total - idle, children.ru_utime + children.ru_stime
 
 
 def json_lines(path):

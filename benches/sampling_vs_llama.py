@@ -33,7 +33,7 @@ import time
 from pathlib import Path
 
 from common import TARGET, machine
-from llama import LlamaServer, quantized
+from llama import LlamaServer, batched_bench, quantized
 
 OURS = TARGET / "examples" / "workload_sampling"
 PLAIN = {"samplers": ["temperature"]}
@@ -95,17 +95,8 @@ def peer(given, prompts, model, slots, settings, body):
 
 
 def decoding(given, model, slots, cache, flash):
-    """llama-batched-bench: tokens a second of decoding alone, without sampling."""
-    command = [
-        Path(given.llama) / "llama-batched-bench", "-m", model, "-t", given.threads, "-npp", 480, "-pps",
-        "-ntg", given.new // 2, "-npl", slots, "-c", slots * 640, "-fa", flash, "-ctk", cache, "-ctv", cache,
-        "--output-format", "jsonl",
-    ]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    for line in done.stdout.splitlines():
-        if line.startswith("{"):
-            return json.loads(line)["speed_tg"]
-    raise RuntimeError(f"llama-batched-bench: {done.stderr[-400:]}")
+    more = ["-fa", flash, "-ctk", cache, "-ctv", cache]
+    return batched_bench(given.llama, model, given.threads, 480, given.new // 2, slots, slots * 640, *more)
 
 
 def our_decoding(given, prompts):

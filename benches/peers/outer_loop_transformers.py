@@ -31,13 +31,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 def prepare(gguf, directory):
+    peft_training.prepare(gguf, directory)
     folder, name = os.path.split(os.path.abspath(gguf))
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
-    # Weights are plain F32 by now; what remembers the file's types would refuse to save them.
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(directory)
     AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(directory)
 
 

@@ -161,7 +161,7 @@ fn run(model: Model, prompts: &Prompts, options: &[String]) -> Result<Report, Fa
     let mut decode = Vec::new();
     for sequences in option(options, "--decode", String::new())?.split(',') {
         if let Ok(sequences) = sequences.parse() {
-            let rate = decode_rate(&sampler, &requests, &sampling, sequences, threads)?;
+            let rate = decode_rate(&sampler, &requests, &sampling, sequences)?;
             decode.push(Decode {
                 sequences,
                 tokens_per_second: rate,
@@ -202,18 +202,18 @@ fn timed(
     Ok((seconds, stats.prompt_tokens, stats.generated_tokens))
 }
 
-/// Tokens a second of decoding alone.
+/// Tokens a second of decoding alone. The sampler deals as many sequences to its lanes as there are,
+/// evenly.
 fn decode_rate(
     sampler: &Sampler,
     requests: &[Request],
     options: &SamplingOptions,
     sequences: usize,
-    threads: usize,
 ) -> Result<f64, Failure> {
     let each = requests[0].seeds.len();
     let requests = &requests[..sequences.div_ceil(each).min(requests.len())];
     let options = SamplingOptions {
-        batch: sequences.div_ceil(threads),
+        batch: sequences,
         ..options.clone()
     };
     let first = SamplingOptions {

@@ -13,6 +13,8 @@ const HUGE_PAGE: usize = 512 << 10;
 /// loaded lies across two lines, it costs two loads; large allocations of the standard library begin
 /// 16 bytes behind a page's start.
 ///
+/// Crates for aligned vectors have no huge pages, which is why this is our own.
+///
 /// A large one may ask for huge pages: weights are read from one end to the other in every step, and
 /// with pages of 4 KiB every 64 lines need another translation.
 #[derive(Debug, Default)]

@@ -23,7 +23,7 @@ pub(super) fn fold(lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// e^x with a relative error below 2e-7, by Cody-Waite reduction and a polynomial of degree 6 on
+/// e^x with a relative error below 2e-7, by Cody-Waite reduction and a polynomial of degree 7 on
 /// [-ln2/2, ln2/2]; arguments are clamped to [-87, 88], where results are normal numbers.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
