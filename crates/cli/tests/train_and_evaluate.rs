@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{root, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SPEC: &str = r#"
 [run]
@@ -136,7 +136,7 @@ fn right(directory: &Path, model: &str, adapter: Option<&str>) -> u64 {
 }
 
 #[test]
-fn every_method_and_dpo_teach_the_answer() {
+fn every_method_teaches_the_answer() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let model = root().join("crates/engine/tests/golden/tiny.gguf");
@@ -156,19 +156,39 @@ fn every_method_and_dpo_teach_the_answer() {
     let (code, _, err) = train(directory, model, &full);
     assert_eq!(code, 0, "{err}");
     assert_eq!(right(directory, "out/model.gguf", None), 5, "full");
+}
 
-    let pair = |n: u32| {
-        format!("{{\"prompt\": \"q {n} + 1? a\", \"chosen\": \" 7\", \"rejected\": \" 5\"}}\n")
-    };
-    let pairs: String = (1..6).map(pair).collect();
-    fs::write(directory.join("data.jsonl"), pairs).unwrap();
-    for nll in ["0", "1"] {
-        let dpo = ["--objective", "dpo", "--nll", nll];
+#[test]
+fn dpo_prefers_what_was_chosen_as_its_options_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let model = root().join("crates/engine/tests/golden/tiny.gguf");
+    let model = model.to_str().unwrap();
+    write_inputs(directory, model);
+    // How many answers are 7 afterwards, and the adapter.
+    let taught = |chosen: &str, rejected: &str, beta: &str, nll: &str| {
+        let pair = |n: u32| {
+            let prompt = format!("q {n} + 1? a");
+            let line = json!({"prompt": prompt, "chosen": chosen, "rejected": rejected});
+            format!("{line}\n")
+        };
+        fs::write(
+            directory.join("data.jsonl"),
+            (1..6).map(pair).collect::<String>(),
+        )
+        .unwrap();
+        let dpo = ["--objective", "dpo", "--beta", beta, "--nll", nll];
         let more = [dpo.as_slice(), &["--learning-rate", "2e-2"]].concat();
         let (code, _, err) = train(directory, model, &more);
         assert_eq!(code, 0, "{err}");
-        assert_eq!(right(directory, model, Some("out")), 5, "DPO, NLL {nll}");
-    }
+        let weights = fs::read(directory.join("out/adapter_model.safetensors")).unwrap();
+        (right(directory, model, Some("out")), weights)
+    };
+    let (count, adapter) = taught(" 7", " 5", "0.1", "1");
+    assert_eq!(count, 5);
+    assert_eq!(taught(" 5", " 7", "0.1", "1").0, 0, "the other way round");
+    assert!(taught(" 7", " 5", "0.1", "0").1 != adapter, "without NLL");
+    assert!(taught(" 7", " 5", "0.5", "1").1 != adapter, "another beta");
 }
 
 #[test]
