@@ -13,7 +13,8 @@
 
 llama.cpp rounds activations to 8 bits wherever a weight is quantised, so it is asked on an F32 copy
 of the file, made by its own `llama-quantize`; the engine reads M.gguf itself. What llama.cpp makes of
-M.gguf is printed as well, and decides nothing.
+M.gguf is printed as well, beside the engine with activations in full and of eight bits, and decides
+nothing: each rounds in an order of its own.
 
 With --lora the same holds for the adapter, which llama.cpp loads by `--lora`, and with --merged for
 the file that `autodidact merge ADAPTER --model M.gguf --store f32 --out MERGED.gguf` wrote: llama.cpp
@@ -215,17 +216,17 @@ def their_perplexity(args, text, model, lora):
 # ---------------------------------------------------------------------------- our engine
 
 
-def engine_greedy(args, starts, adapter):
+def engine_greedy(args, starts, options):
     with tempfile.TemporaryDirectory() as tmp:
         prompts, out = Path(tmp) / "prompts.json", Path(tmp) / "out.json"
         prompts.write_text(json.dumps({"prompts": [{"ids": ids} for ids in starts]}))
-        command = [args.engine / "greedy", args.model, *adapter, prompts, out, args.tokens]
+        command = [args.engine / "greedy", args.model, *options[0], prompts, out, args.tokens, *options[1]]
         subprocess.run([str(c) for c in command], check=True)
         return [p["greedy"] for p in json.loads(out.read_text())["prompts"]]
 
 
-def engine_likelihoods(args, texts, adapter):
-    command = [args.engine / "perplexity", args.model, *adapter]
+def engine_likelihoods(args, texts, options):
+    command = [args.engine / "perplexity", args.model, *options[0], *options[1]]
     run = subprocess.run(
         [str(c) for c in command], input=json.dumps(texts), stdout=subprocess.PIPE, text=True, check=True
     )
@@ -235,11 +236,11 @@ def engine_likelihoods(args, texts, adapter):
 class Ours:
     """What the engine writes and how likely it finds the text, with or without the adapter."""
 
-    def __init__(self, args, starts, chunks, adapter=None):
-        adapter = [adapter] if adapter else []
-        self.greedy = engine_greedy(args, starts, adapter)
+    def __init__(self, args, starts, chunks, adapter=None, eight_bit=False):
+        options = ([adapter] if adapter else [], ["--eight-bit"] if eight_bit else [])
+        self.greedy = engine_greedy(args, starts, options)
         whole = [start + ids for start, ids in zip(starts, self.greedy)]
-        found = engine_likelihoods(args, whole + chunks, adapter)
+        found = engine_likelihoods(args, whole + chunks, options)
         self.gaps = [f["gaps"][len(s) - 1 :] for f, s in zip(found, starts)]
         self.seconds = [f["seconds"][len(s) - 1 :] for f, s in zip(found, starts)]
         self.log_probabilities = [f["log_probabilities"][len(s) - 1 :] for f, s in zip(found, starts)]
@@ -311,6 +312,8 @@ def check(args, scratch):
     ours = Ours(args, starts, chunks)
     good = compare(args, "base, llama.cpp in float32", ours, starts, text_file, f32)
     compare(args, "base, llama.cpp on the file itself (for information)", ours, starts, text_file, args.model)
+    label = "base, both on the file itself with activations of eight bits (for information)"
+    compare(args, label, Ours(args, starts, chunks, eight_bit=True), starts, text_file, args.model)
     if args.lora:
         base, ours = ours, Ours(args, starts, chunks, args.lora)
         changed = sum(a != b for a, b in zip(base.greedy, ours.greedy))

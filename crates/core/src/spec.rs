@@ -232,6 +232,17 @@ pub struct StudentSpec {
     pub keep_few_shot: bool,
 }
 
+/// How the embedded engine multiplies activations with quantized weights when it samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SampleArithmetic {
+    /// Activations are rounded to eight bits, as llama.cpp does; twice as fast.
+    #[default]
+    EightBit,
+    /// Everything is a 32-bit float, as in training.
+    Full,
+}
+
 /// The `[sample]` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -252,6 +263,8 @@ pub struct SampleSpec {
     pub max_tokens: u32,
     /// Sequences decoded at once on each core.
     pub batch: u32,
+    /// How quantized weights are multiplied, in sampling and in measuring.
+    pub arithmetic: SampleArithmetic,
 }
 
 impl Default for SampleSpec {
@@ -265,6 +278,7 @@ impl Default for SampleSpec {
             min_p: 0.0,
             max_tokens: 128,
             batch: 48,
+            arithmetic: SampleArithmetic::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine writes greedily, as token ids, for comparisons with other programs.
 //!
-//! `cargo run --release -p autodidact-engine --example greedy -- MODEL.gguf [ADAPTER] PROMPTS.json OUT.json [N]`
+//! `cargo run --release -p autodidact-engine --example greedy -- MODEL.gguf [ADAPTER] PROMPTS.json OUT.json [N] [--eight-bit]`
 //!
 //! PROMPTS.json holds `{"prompts": [{"ids": [...]}]}`, as `tests/golden/smollm2_golden.json` does.
 //! OUT.json is what `scripts/check_adapter_interop.py` reads. N is the most new tokens, 32 unless
@@ -12,7 +12,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use autodidact_core::FinishReason;
-use autodidact_engine::{Adapter, Finished, Model, Request, Sampler, SamplingOptions};
+use autodidact_engine::{
+    Adapter, Arithmetic, Finished, Model, Request, Sampler, SamplingOptions, WeightStorage,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -38,11 +40,14 @@ struct Generation {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arithmetic = arithmetic(&mut arguments);
     let is_prompts = |path: &String| Path::new(path).extension().is_some_and(|e| e == "json");
     let adapter = (!arguments.get(1).is_some_and(is_prompts) && arguments.len() > 3)
         .then(|| arguments.remove(1));
     let [model, prompts, out, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: greedy MODEL.gguf [ADAPTER] PROMPTS.json OUT.json [N]".into());
+        return Err(
+            "usage: greedy MODEL.gguf [ADAPTER] PROMPTS.json OUT.json [N] [--eight-bit]".into(),
+        );
     };
     let max_tokens = rest.first().map_or(Ok(32), |n| n.parse())?;
     let model = Arc::new(Model::open(Path::new(model))?);
@@ -50,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|path| Adapter::open(Path::new(&path), model.config()))
         .transpose()?;
     let threads = std::thread::available_parallelism()?.get();
-    let sampler = Sampler::new(model, adapter.as_ref(), threads)?;
+    let storage = WeightStorage::Automatic;
+    let sampler = Sampler::with_weights(model, adapter.as_ref(), threads, storage, arithmetic)?;
     let prompts: Prompts = serde_json::from_str(&std::fs::read_to_string(prompts)?)?;
     let request = |p: Prompt| Request {
         prompt: p.ids,
@@ -67,6 +73,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     std::fs::write(out, serde_json::to_string(&output)?)?;
     Ok(())
+}
+
+/// What `--eight-bit` asks for, which is taken out of the arguments.
+fn arithmetic(arguments: &mut Vec<String>) -> Arithmetic {
+    let count = arguments.len();
+    arguments.retain(|argument| argument != "--eight-bit");
+    if arguments.len() < count {
+        Arithmetic::EightBit
+    } else {
+        Arithmetic::Full
+    }
 }
 
 /// One greedy generation for each request, in their order.

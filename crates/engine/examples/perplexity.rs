@@ -1,7 +1,7 @@
 //! How likely the engine finds given texts, for comparisons with other programs: one half of
 //! `scripts/check_against_llama_cpp.py`.
 //!
-//! `cargo run --release -p autodidact-engine --example perplexity -- MODEL.gguf [ADAPTER] < TEXTS.json`
+//! `cargo run --release -p autodidact-engine --example perplexity -- MODEL.gguf [ADAPTER] [--eight-bit] < TEXTS.json`
 //!
 //! Texts come on standard input as JSON arrays of token ids in an array, and for each goes out
 //! `{"log_probabilities": [...], "gaps": [...], "seconds": [...]}`: of every token but the first, and
@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use autodidact_engine::{Adapter, Model, Sampler};
+use autodidact_engine::{Adapter, Arithmetic, Model, Sampler, WeightStorage};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -23,9 +23,10 @@ struct Likelihood {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arithmetic = arithmetic(&mut arguments);
     let Some((model, adapter)) = arguments.split_first().filter(|(_, rest)| rest.len() < 2) else {
-        return Err("usage: perplexity MODEL.gguf [ADAPTER] < TEXTS.json".into());
+        return Err("usage: perplexity MODEL.gguf [ADAPTER] [--eight-bit] < TEXTS.json".into());
     };
     let model = Arc::new(Model::open(Path::new(model))?);
     let adapter = adapter
@@ -33,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|path| Adapter::open(Path::new(path), model.config()))
         .transpose()?;
     let threads = std::thread::available_parallelism()?.get();
-    let sampler = Sampler::new(model, adapter.as_ref(), threads)?;
+    let storage = WeightStorage::Automatic;
+    let sampler = Sampler::with_weights(model, adapter.as_ref(), threads, storage, arithmetic)?;
     let texts: Vec<Vec<u32>> = serde_json::from_reader(std::io::stdin())?;
     let mut likelihoods = Vec::new();
     for text in texts {
@@ -41,6 +43,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{}", serde_json::to_string(&likelihoods)?);
     Ok(())
+}
+
+/// What `--eight-bit` asks for, which is taken out of the arguments.
+fn arithmetic(arguments: &mut Vec<String>) -> Arithmetic {
+    let count = arguments.len();
+    arguments.retain(|argument| argument != "--eight-bit");
+    if arguments.len() < count {
+        Arithmetic::EightBit
+    } else {
+        Arithmetic::Full
+    }
 }
 
 /// The logits that follow each token of a text say how likely the next one is.

@@ -32,7 +32,9 @@ pub use kernels::{fused_multiply_add_rate, instruction_set, limit_instruction_se
 pub use lora::{Adapter, AdapterLayout, LoraScaling};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};
-pub use sample::{Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage};
+pub use sample::{
+    Arithmetic, Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage,
+};
 pub use scratch::{ModelShape, Vocabulary};
 pub use tokenizer::Tokenizer;
 pub use train::{

@@ -28,6 +28,8 @@ pub enum LayerKind {
     FeedForward,
     /// The output head, and in training the cross-entropy.
     Head,
+    /// Rounding activations to eight bits.
+    Rounding,
     /// Choosing tokens from logits.
     Choice,
     /// Dequantizing weights and merging the adapter into them.
@@ -44,7 +46,7 @@ pub enum LayerKind {
 
 impl LayerKind {
     /// All kinds, in the order a token meets them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Embedding,
         Self::Norm,
         Self::QueryKeyValue,
@@ -52,6 +54,7 @@ impl LayerKind {
         Self::AttentionOutput,
         Self::FeedForward,
         Self::Head,
+        Self::Rounding,
         Self::Choice,
         Self::Merge,
         Self::AdapterGradient,
@@ -70,6 +73,7 @@ impl LayerKind {
             Self::AttentionOutput => "attention output",
             Self::FeedForward => "feed-forward",
             Self::Head => "head",
+            Self::Rounding => "rounding",
             Self::Choice => "choice of tokens",
             Self::Merge => "weights and merging",
             Self::AdapterGradient => "adapter gradient",

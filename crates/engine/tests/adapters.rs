@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use autodidact_engine::gguf::TensorType;
 use autodidact_engine::{
-    Adapter, AdapterLayout, Linear, LoraScaling, Model, Sampler, WeightStorage,
+    Adapter, AdapterLayout, Arithmetic, Linear, LoraScaling, Model, Sampler, WeightStorage,
 };
 use common::{Parts, golden};
 use proptest::prelude::*;
@@ -186,7 +186,8 @@ fn a_fresh_dora_adapter_changes_nothing() {
     let magnitudes = &adapter.values[adapter.layout.magnitudes(1, Linear::Down)];
     assert!(magnitudes.iter().all(|m| *m > 0.0));
     let streamed = WeightStorage::Streamed;
-    let refused = Sampler::with_storage(model, Some(&adapter), 1, streamed).unwrap_err();
+    let refused = Sampler::with_weights(model, Some(&adapter), 1, streamed, Arithmetic::default())
+        .unwrap_err();
     assert!(
         refused.to_string().contains("autodidact merge"),
         "{refused}"

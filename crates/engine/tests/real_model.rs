@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use autodidact_core::{FinishReason, ModelSource};
 use autodidact_engine::{
-    Finished, Model, Request, Sampler, SamplingOptions, Tokenizer, WeightStorage,
+    Arithmetic, Finished, Model, Request, Sampler, SamplingOptions, Tokenizer, WeightStorage,
 };
 use autodidact_models::{Fetcher, NoProgress};
 use serde_json::Value;
@@ -23,7 +23,12 @@ const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea3737281
 
 /// The model and a sampler on it, shared by the tests of this file.
 static SAMPLER: LazyLock<Sampler> =
-    LazyLock::new(|| Sampler::new(Arc::new(Model::open(&model_file()).unwrap()), None, 2).unwrap());
+    LazyLock::new(|| sampler(WeightStorage::Packed, Arithmetic::Full));
+
+fn sampler(storage: WeightStorage, arithmetic: Arithmetic) -> Sampler {
+    let model = Arc::new(Model::open(&model_file()).unwrap());
+    Sampler::with_weights(model, None, 2, storage, arithmetic).unwrap()
+}
 
 fn model_file() -> PathBuf {
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/models");
@@ -183,15 +188,46 @@ fn token_ids_equal_llama_cpp_and_decode_to_the_text() {
     }
 }
 
-/// Rows of 576 and 1536 weights are dequantized in more than one piece.
+/// Rows of 576 and 1536 weights are unpacked in more than one piece.
 #[test]
 fn weights_that_stay_in_the_file_give_the_same_bits() {
-    let model = Arc::new(Model::open(&model_file()).unwrap());
     let tokens: Vec<u32> = (0..5).map(|i| 100 + 31 * i).collect();
-    let streamed = Sampler::with_storage(model, None, 2, WeightStorage::Streamed).unwrap();
     let bits = |sampler: &Sampler| -> Vec<u32> {
         let logits = sampler.logits(&tokens).unwrap();
         logits.iter().flatten().map(|l| l.to_bits()).collect()
     };
-    assert!(bits(&streamed) == bits(&SAMPLER));
+    let streamed = |arithmetic| bits(&sampler(WeightStorage::Streamed, arithmetic));
+    assert!(streamed(Arithmetic::Full) == bits(&SAMPLER));
+    let packed = sampler(WeightStorage::Packed, Arithmetic::EightBit);
+    assert!(streamed(Arithmetic::EightBit) == bits(&packed));
+}
+
+/// Eight bits change the probabilities of tokens by little: the recorded text is as likely within a
+/// percent a token.
+#[test]
+fn eight_bit_activations_find_a_text_as_likely() {
+    let golden = golden("smollm2_golden.json");
+    let eight_bit = sampler(WeightStorage::Packed, Arithmetic::EightBit);
+    let (mut full, mut rounded, mut count) = (0.0, 0.0, 0);
+    for prompt in list(&golden, "prompts") {
+        let tokens = ids(&prompt["ids"]);
+        full += log_likelihood(&SAMPLER, &tokens);
+        rounded += log_likelihood(&eight_bit, &tokens);
+        count += tokens.len() - 1;
+    }
+    let difference = (full - rounded) / count as f64;
+    assert!(count > 20, "{count} tokens");
+    assert!(difference.abs() < 0.01, "{difference} a token of {count}");
+}
+
+/// Log-probability of all tokens but the first.
+fn log_likelihood(sampler: &Sampler, tokens: &[u32]) -> f64 {
+    let logits = sampler.logits(tokens).unwrap();
+    let next = logits.iter().zip(&tokens[1..]);
+    next.map(|(logits, token)| {
+        let largest = logits.iter().fold(f32::MIN, |m, l| m.max(*l));
+        let sum: f64 = logits.iter().map(|l| f64::from(l - largest).exp()).sum();
+        f64::from(logits[*token as usize] - largest) - sum.ln()
+    })
+    .sum()
 }

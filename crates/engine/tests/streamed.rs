@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use autodidact_engine::{
-    Adapter, Finished, Model, Request, Sampler, SamplingOptions, WeightStorage,
+    Adapter, Arithmetic, Finished, Model, Request, Sampler, SamplingOptions, WeightStorage,
 };
 
 const FAMILIES: [&str; 9] = [
@@ -47,7 +47,9 @@ fn streamed_logits_have_the_bits_of_packed_ones() {
         let model = model(family);
         let tokens = tokens(&model);
         let logits = |storage, threads| {
-            let sampler = Sampler::with_storage(model.clone(), None, threads, storage).unwrap();
+            let sampler =
+                Sampler::with_weights(model.clone(), None, threads, storage, Arithmetic::default())
+                    .unwrap();
             bits(&sampler.logits(&tokens).unwrap())
         };
         let expected = logits(WeightStorage::Packed, 1);
@@ -80,7 +82,9 @@ fn streamed_samples_are_those_of_packed_weights() {
             ..SamplingOptions::default()
         };
         let draw = |storage| {
-            let sampler = Sampler::with_storage(model.clone(), None, 2, storage).unwrap();
+            let sampler =
+                Sampler::with_weights(model.clone(), None, 2, storage, Arithmetic::default())
+                    .unwrap();
             let finished = Mutex::new(Vec::new());
             let on_sample = |sample: Finished| finished.lock().unwrap().push(sample);
             let stop = AtomicBool::new(false);
@@ -104,7 +108,9 @@ fn an_adapter_beside_streamed_weights_does_what_a_merged_one_does() {
         let tokens = tokens(&model);
         let adapter = Adapter::open(&directory(family).join("adapter"), model.config()).unwrap();
         let logits = |storage, adapter| {
-            let sampler = Sampler::with_storage(model.clone(), adapter, 2, storage).unwrap();
+            let sampler =
+                Sampler::with_weights(model.clone(), adapter, 2, storage, Arithmetic::default())
+                    .unwrap();
             sampler.logits(&tokens).unwrap()
         };
         let base = logits(WeightStorage::Packed, None);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::StarError;
 use crate::progress::Event;
-use crate::run::Run;
+use crate::run::{Run, arithmetic};
 use crate::seams::Ask;
 use crate::select::Judged;
 
@@ -128,8 +128,9 @@ impl Run {
             .map(|path| self.store.directory().join(path));
         let (student, stop) = (self.student.clone(), self.stop.clone());
         let (options, seed) = (sampling.options.clone(), self.spec.run.seed);
+        let arithmetic = arithmetic(&self.spec);
         let worker = tokio::task::spawn_blocking(move || {
-            let sampler = student.sampler(adapter.as_deref())?;
+            let sampler = student.sampler(adapter.as_deref(), arithmetic)?;
             // Nobody listens any more only if journaling failed; that error is the one to report.
             let deliver = move |sample| drop(sender.send(sample));
             sampler.sample(&asks, &options, seed, &deliver, &stop)

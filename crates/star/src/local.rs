@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use autodidact_core::{Completion, Prompt, Sample, TrainMethod};
 use autodidact_engine::gguf::TensorType;
 use autodidact_engine::{
-    Adapter, Checkpoint, EngineError, Finished, LoraScaling, Model, PreferencePair, Request,
-    SamplingOptions, Schedule, ScoredExample, StepReport, Trained, TrainerOptions, TrainingData,
-    TrainingExample,
+    Adapter, Arithmetic, Checkpoint, EngineError, Finished, LoraScaling, Model, PreferencePair,
+    Request, SamplingOptions, Schedule, ScoredExample, StepReport, Trained, TrainerOptions,
+    TrainingData, TrainingExample, WeightStorage,
 };
 use autodidact_store::atomic_write;
 
@@ -142,12 +142,21 @@ fn encode(model: &Model, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
 struct LocalSampler(autodidact_engine::Sampler);
 
 impl Student for LocalStudent {
-    fn sampler(&self, adapter: Option<&Path>) -> Result<Arc<dyn Sampler>, StarError> {
+    fn sampler(
+        &self,
+        adapter: Option<&Path>,
+        arithmetic: Arithmetic,
+    ) -> Result<Arc<dyn Sampler>, StarError> {
         let adapter = adapter
             .map(|path| Adapter::open(path, self.model.config()))
             .transpose()?;
-        let sampler =
-            autodidact_engine::Sampler::new(self.model.clone(), adapter.as_ref(), self.threads)?;
+        let sampler = autodidact_engine::Sampler::with_weights(
+            self.model.clone(),
+            adapter.as_ref(),
+            self.threads,
+            WeightStorage::Automatic,
+            arithmetic,
+        )?;
         Ok(Arc::new(LocalSampler(sampler)))
     }
 }

@@ -12,7 +12,7 @@ use crate::StarError;
 use crate::journal::judge;
 use crate::progress::{Event, Observer};
 use crate::prompt::Prompter;
-use crate::run::sampling_options;
+use crate::run::{arithmetic, sampling_options};
 use crate::seams::{Ask, Student};
 use crate::statistics::{accuracy, wilson};
 
@@ -82,7 +82,7 @@ pub fn measure_once(
             right: is_right,
         });
     };
-    let sampler = student.sampler(measurement.adapter.as_deref())?;
+    let sampler = student.sampler(measurement.adapter.as_deref(), arithmetic(spec))?;
     sampler.sample(&asks, &options, spec.run.seed, &deliver, stop)?;
     observer.on(&Event::StageFinished);
     let right = *right

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use autodidact_core::{Problem, ProblemId, RunSpec, SamplerId};
-use autodidact_engine::SamplingOptions;
+use autodidact_core::{Problem, ProblemId, RunSpec, SampleArithmetic, SamplerId};
+use autodidact_engine::{Arithmetic, SamplingOptions};
 use autodidact_store::RunStore;
 use autodidact_tasks::Task;
 use serde::{Deserialize, Serialize};
@@ -272,6 +272,14 @@ pub(crate) fn sampling_options(
         stop: prompter.stops(),
         batch: sample.batch as usize,
         ..SamplingOptions::default()
+    }
+}
+
+/// How the engine multiplies when it samples for a spec.
+pub(crate) fn arithmetic(spec: &RunSpec) -> Arithmetic {
+    match spec.sample.arithmetic {
+        SampleArithmetic::EightBit => Arithmetic::EightBit,
+        SampleArithmetic::Full => Arithmetic::Full,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use autodidact_core::{Prompt, Sample, SampleKey, TrainSpec};
-use autodidact_engine::{PreferenceLoss, SamplingOptions, StepReport};
+use autodidact_engine::{Arithmetic, PreferenceLoss, SamplingOptions, StepReport};
 
 use crate::StarError;
 
@@ -131,5 +131,9 @@ pub trait Trainer: Send + Sync {
 /// The model that learns: it can be sampled from with any of its adapters, and trained.
 pub trait Student: Trainer {
     /// The base, or the base with an adapter.
-    fn sampler(&self, adapter: Option<&Path>) -> Result<Arc<dyn Sampler>, StarError>;
+    fn sampler(
+        &self,
+        adapter: Option<&Path>,
+        arithmetic: Arithmetic,
+    ) -> Result<Arc<dyn Sampler>, StarError>;
 }

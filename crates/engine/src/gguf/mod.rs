@@ -1,5 +1,6 @@
 //! GGUF v3: reading models, writing adapters and models.
 
+mod codes;
 mod cursor;
 mod infos;
 mod quant;
@@ -17,6 +18,7 @@ pub use tensor::{TensorInfo, TensorType};
 pub use value::{Array, Value};
 pub use writer::{GgufMetadata, GgufWriter};
 
+pub(crate) use codes::{Codes, Coding, codes};
 pub(crate) use quant::dequantize;
 pub(crate) use quantize::quantize;
 pub(crate) use reader::{Bytes, map_file};

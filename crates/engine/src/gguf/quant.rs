@@ -44,7 +44,7 @@ dispatch! {
 }
 
 #[inline(always)]
-fn half_at(block: &[u8], at: usize) -> f32 {
+pub(super) fn half_at(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
@@ -84,7 +84,7 @@ fn q8(block: &[u8], out: &mut [f32]) {
 
 /// The 6-bit scale and minimum of sub-block `j` (0..8) of Q4_K and Q5_K.
 #[inline(always)]
-fn scale_and_minimum(packed: &[u8], j: usize) -> (f32, f32) {
+pub(super) fn scale_and_minimum(packed: &[u8], j: usize) -> (f32, f32) {
     let (scale, minimum) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {

@@ -296,6 +296,15 @@ impl GgufFile {
         self.read_stored(info, row * info.row_bytes() + first / weights * size, out);
     }
 
+    /// The stored bytes of `count` weights of a row from column `first` on; both are whole blocks.
+    pub(crate) fn part(&self, info: &TensorInfo, row: usize, first: usize, count: usize) -> &[u8] {
+        let order = info.conversion.rows.as_ref();
+        let row = order.map_or(row, |order| order[row]);
+        let (weights, size) = info.tensor_type.block();
+        let start = info.start + row * info.row_bytes() + first / weights * size;
+        &self.parts[info.part].get()[start..start + count / weights * size]
+    }
+
     /// Dequantizes whole blocks from byte `at` of a tensor on.
     fn read_stored(&self, info: &TensorInfo, at: usize, out: &mut [f32]) {
         let (weights, size) = info.tensor_type.block();

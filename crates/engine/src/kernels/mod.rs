@@ -7,6 +7,7 @@
 mod activation;
 mod aligned;
 mod backward;
+mod eight_bit;
 mod exponentials;
 #[cfg(test)]
 pub(crate) mod finite_differences;
@@ -16,6 +17,7 @@ mod limit;
 mod matmul;
 mod norm;
 mod panel;
+mod prefetch;
 mod product;
 mod transpose;
 mod vector;
@@ -25,6 +27,9 @@ pub(crate) use activation::{
 };
 pub(crate) use aligned::Aligned;
 pub(crate) use backward::{add_scaled, softmax_backward};
+pub(crate) use eight_bit::{
+    EightBitPanels, EightBitRows, PIECE, PanelPacker, PanelPart, multiply_eight_bit,
+};
 pub(crate) use exponentials::exp_sums;
 pub(crate) use gemm::{View, gemm};
 pub(crate) use level::{Level, dispatch};
@@ -33,6 +38,7 @@ pub use limit::fused_multiply_add_rate;
 pub(crate) use matmul::{Panels, multiply, pack_panel, packed_columns};
 pub(crate) use norm::{layer_norm, layer_norm_backward};
 pub(crate) use panel::{Columns, PANEL, Rows, multiply_panel};
+pub(crate) use prefetch::prefetch;
 pub(crate) use product::{Packed, PanelBuffers, Right, multiply_by_panels};
 pub(crate) use vector::{
     add_assign, exp_in_place, max_of, rms_norm, rms_norm_backward, scale_in_place,

@@ -8,6 +8,15 @@ use crate::{EngineError, Linear, Model};
 const ROWS: usize = 64;
 
 impl Adapter {
+    /// Whether merging changes this linear layer at all.
+    pub(crate) fn changes(&self, layer: usize, linear: Linear) -> bool {
+        let layout = &self.layout;
+        let ranges = [layout.b(layer, linear), layout.magnitudes(layer, linear)];
+        ranges
+            .into_iter()
+            .any(|range| self.values[range].iter().any(|x| *x != 0.0))
+    }
+
     /// Merges into a whole row-major `[outputs, inputs]` weight.
     pub(crate) fn merge_into(&self, layer: usize, linear: Linear, weight: &mut [f32]) {
         self.merge_rows(layer, linear, 0, weight);

@@ -1,10 +1,11 @@
 //! A weight matrix to multiply with: packed once, or dequantized panel by panel as it is used.
 
-use crate::gguf::{GgufFile, TensorInfo};
+use crate::gguf::{Coding, GgufFile, TensorInfo};
 use crate::kernels::{
-    Aligned, Level, PANEL, Panels, Rows, multiply, multiply_panel, pack_panel, packed_columns,
-    scale_in_place,
+    Aligned, EightBitPanels, EightBitRows, Level, PANEL, PIECE, PanelPacker, PanelPart, Panels,
+    Rows, multiply, multiply_eight_bit, multiply_panel, pack_panel, packed_columns, scale_in_place,
 };
+use crate::profile::{LayerKind, time};
 
 /// Columns dequantized at once: whole blocks of every storage type, and 32 rows of them stay in
 /// the second-level cache.
@@ -22,6 +23,8 @@ pub(super) struct LowRank {
 #[derive(Debug)]
 pub(super) struct StreamedTensor {
     pub(super) info: TensorInfo,
+    /// How it is coded, if it is multiplied with activations of eight bits.
+    pub(super) coding: Option<Coding>,
     pub(super) low_rank: Option<LowRank>,
 }
 
@@ -31,12 +34,14 @@ impl StreamedTensor {
     }
 }
 
-/// One or more tensors below each other, each padded to whole panels. Both forms give the same
-/// bits.
+/// One or more tensors below each other, each padded to whole panels. In the file, they give the
+/// same bits as in memory.
 #[derive(Debug)]
 pub(super) enum Matrix {
     /// As f32 panels.
     Packed(Panels),
+    /// As panels of codes, one for each tensor.
+    EightBit(Vec<EightBitPanels>),
     /// In the file. All tensors have the same row length.
     Streamed(Vec<StreamedTensor>),
 }
@@ -46,8 +51,16 @@ pub(super) enum Matrix {
 struct Worker {
     rows: Vec<f32>,
     panel: Aligned,
+    packer: PanelPacker,
     /// `[panels][rows][32]`: threads write here what lies interleaved in the product.
     product: Vec<f32>,
+}
+
+/// The rows of a product, and the same rounded to eight bits for a matrix that takes them so.
+#[derive(Clone, Copy)]
+struct Left<'a> {
+    rows: Rows<'a>,
+    eight_bit: &'a EightBitRows,
 }
 
 /// Computes products on one or several threads, and keeps their buffers.
@@ -55,6 +68,7 @@ struct Worker {
 pub(super) struct Multiplier {
     level: Level,
     workers: Vec<Worker>,
+    eight_bit: EightBitRows,
     low: Vec<f32>,
 }
 
@@ -64,6 +78,7 @@ impl Multiplier {
         Self {
             level: Level::detect(),
             workers: workers.collect(),
+            eight_bit: EightBitRows::default(),
             low: Vec::new(),
         }
     }
@@ -81,51 +96,24 @@ impl Multiplier {
         if rows.rows == 0 {
             return;
         }
+        if let Some(inner) = matrix.eight_bit_inputs() {
+            time(LayerKind::Rounding, || self.eight_bit.round(rows, inner));
+        }
+        let left = Left {
+            rows,
+            eight_bit: &self.eight_bit,
+        };
         let panels = matrix.padded_outputs() / PANEL;
         if let [worker] = self.workers.as_mut_slice() {
             for panel in 0..panels {
                 let c = &mut product[panel * PANEL..];
-                matrix.multiply_one(level, file, panel, rows, c, stride, worker);
+                matrix.multiply_one(level, file, panel, left, c, stride, worker);
             }
         } else {
-            self.multiply_shared(matrix, file, rows, product);
+            multiply_shared(&mut self.workers, level, matrix, file, left, product);
         }
         if let Matrix::Streamed(tensors) = matrix {
             self.add_low_rank(tensors, rows, product, stride);
-        }
-    }
-
-    /// Every thread takes a range of panels.
-    fn multiply_shared(
-        &mut self,
-        matrix: &Matrix,
-        file: &GgufFile,
-        rows: Rows<'_>,
-        product: &mut [f32],
-    ) {
-        let (level, stride) = (self.level, matrix.product_stride());
-        let (panels, threads) = (matrix.padded_outputs() / PANEL, self.workers.len());
-        let share = |t: usize| t * panels / threads..(t + 1) * panels / threads;
-        let tile = rows.rows * PANEL;
-        std::thread::scope(|scope| {
-            for (t, worker) in self.workers.iter_mut().enumerate() {
-                scope.spawn(move || {
-                    let mut tiles = std::mem::take(&mut worker.product);
-                    tiles.resize(share(t).len() * tile, 0.0);
-                    for (panel, c) in share(t).zip(tiles.chunks_exact_mut(tile)) {
-                        matrix.multiply_one(level, file, panel, rows, c, PANEL, worker);
-                    }
-                    worker.product = tiles;
-                });
-            }
-        });
-        for (t, worker) in self.workers.iter().enumerate() {
-            for (panel, tile) in share(t).zip(worker.product.chunks_exact(tile)) {
-                for (r, values) in tile.chunks_exact(PANEL).enumerate() {
-                    let at = r * stride + panel * PANEL;
-                    product[at..at + PANEL].copy_from_slice(values);
-                }
-            }
         }
     }
 
@@ -158,6 +146,41 @@ impl Multiplier {
     }
 }
 
+/// Every thread takes a range of panels.
+fn multiply_shared(
+    workers: &mut [Worker],
+    level: Level,
+    matrix: &Matrix,
+    file: &GgufFile,
+    left: Left<'_>,
+    product: &mut [f32],
+) {
+    let stride = matrix.product_stride();
+    let (panels, threads) = (matrix.padded_outputs() / PANEL, workers.len());
+    let share = |t: usize| t * panels / threads..(t + 1) * panels / threads;
+    let tile = left.rows.rows * PANEL;
+    std::thread::scope(|scope| {
+        for (t, worker) in workers.iter_mut().enumerate() {
+            scope.spawn(move || {
+                let mut tiles = std::mem::take(&mut worker.product);
+                tiles.resize(share(t).len() * tile, 0.0);
+                for (panel, c) in share(t).zip(tiles.chunks_exact_mut(tile)) {
+                    matrix.multiply_one(level, file, panel, left, c, PANEL, worker);
+                }
+                worker.product = tiles;
+            });
+        }
+    });
+    for (t, worker) in workers.iter().enumerate() {
+        for (panel, tile) in share(t).zip(worker.product.chunks_exact(tile)) {
+            for (r, values) in tile.chunks_exact(PANEL).enumerate() {
+                let at = r * stride + panel * PANEL;
+                product[at..at + PANEL].copy_from_slice(values);
+            }
+        }
+    }
+}
+
 impl Matrix {
     /// How far apart rows of a product are.
     pub(super) fn product_stride(&self) -> usize {
@@ -168,10 +191,23 @@ impl Matrix {
     pub(super) fn padded_outputs(&self) -> usize {
         match self {
             Self::Packed(panels) => panels.padded_outputs(),
+            Self::EightBit(tensors) => tensors.iter().map(EightBitPanels::padded_outputs).sum(),
             Self::Streamed(tensors) => {
                 let panels: usize = tensors.iter().map(StreamedTensor::panels).sum();
                 panels * PANEL
             }
+        }
+    }
+
+    /// The row length, if rows are to be rounded to eight bits.
+    fn eight_bit_inputs(&self) -> Option<usize> {
+        match self {
+            Self::Packed(_) => None,
+            Self::EightBit(tensors) => tensors.first().map(EightBitPanels::inner),
+            Self::Streamed(tensors) => tensors
+                .first()
+                .filter(|tensor| tensor.coding.is_some())
+                .map(|tensor| tensor.info.columns()),
         }
     }
 
@@ -182,24 +218,34 @@ impl Matrix {
         level: Level,
         file: &GgufFile,
         panel: usize,
-        rows: Rows<'_>,
+        left: Left<'_>,
         c: &mut [f32],
         c_stride: usize,
         worker: &mut Worker,
     ) {
-        let tensors = match self {
-            Self::Packed(panels) => {
-                return panels.multiply_one(level, panel, rows, c, c_stride, false);
-            }
-            Self::Streamed(tensors) => tensors,
-        };
         let mut panel = panel;
-        for StreamedTensor { info, .. } in tensors {
-            let panels = info.rows().div_ceil(PANEL);
-            if panel < panels {
-                return stream(level, file, info, panel * PANEL, rows, c, c_stride, worker);
+        match self {
+            Self::Packed(panels) => {
+                panels.multiply_one(level, panel, left.rows, c, c_stride, false);
             }
-            panel -= panels;
+            Self::EightBit(tensors) => {
+                for tensor in tensors {
+                    let panels = tensor.padded_outputs() / PANEL;
+                    if panel < panels {
+                        return tensor.multiply_one(level, panel, left.eight_bit, c, c_stride);
+                    }
+                    panel -= panels;
+                }
+            }
+            Self::Streamed(tensors) => {
+                for tensor in tensors {
+                    let panels = tensor.panels();
+                    if panel < panels {
+                        return stream(level, file, tensor, panel, left, c, c_stride, worker);
+                    }
+                    panel -= panels;
+                }
+            }
         }
     }
 }
@@ -214,9 +260,40 @@ pub(super) fn row_stride(width: usize) -> usize {
     }
 }
 
-/// Dequantizes 32 rows of a tensor, some columns at a time, and multiplies with them.
+/// Multiplies with one panel of a tensor in the file.
 #[expect(clippy::too_many_arguments, reason = "the shape of a matrix product")]
 fn stream(
+    level: Level,
+    file: &GgufFile,
+    tensor: &StreamedTensor,
+    panel: usize,
+    left: Left<'_>,
+    c: &mut [f32],
+    c_stride: usize,
+    worker: &mut Worker,
+) {
+    let (info, first) = (&tensor.info, panel * PANEL);
+    match tensor.coding {
+        Some(coding) => {
+            let Worker { packer, panel, .. } = worker;
+            for column in (0..info.columns()).step_by(PIECE) {
+                panel.resize(coding.panel_length(PIECE.min(info.columns() - column)));
+                packer.pack(file, info, coding, (first, column), panel);
+                let part = PanelPart {
+                    data: panel,
+                    coding,
+                    first: column,
+                };
+                multiply_eight_bit(level, left.eight_bit, part, c, c_stride);
+            }
+        }
+        None => dequantize(level, file, info, first, left.rows, c, c_stride, worker),
+    }
+}
+
+/// Dequantizes 32 rows of a tensor, some columns at a time, and multiplies with them.
+#[expect(clippy::too_many_arguments, reason = "the shape of a matrix product")]
+fn dequantize(
     level: Level,
     file: &GgufFile,
     info: &TensorInfo,

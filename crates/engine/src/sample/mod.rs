@@ -15,5 +15,5 @@ mod sampler;
 mod sequence;
 mod weights;
 
-pub use options::{Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
+pub use options::{Arithmetic, Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
 pub use sampler::Sampler;

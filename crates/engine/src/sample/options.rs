@@ -42,17 +42,31 @@ impl Default for SamplingOptions {
     }
 }
 
-/// How a sampler holds the weights. Both forms compute the same; with an adapter, results may
-/// differ in the last bits, as one merges it and the other adds it as a low-rank product.
+/// How a sampler holds the weights. Both forms compute the same; with an adapter, results
+/// differ a little, as one merges it and the other adds it as a low-rank product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightStorage {
-    /// Packed as f32 if that takes at most 4 GiB, else streamed.
+    /// Packed if that takes at most 4 GiB, else streamed.
     #[default]
     Automatic,
-    /// Four bytes a weight, ready to multiply with.
+    /// In memory, ready to multiply with: four bytes a weight, or with [`Arithmetic::EightBit`]
+    /// a byte and a quarter.
     Packed,
-    /// Quantized in the mapped file; every step dequantizes them once for all its sequences.
+    /// Quantized in the mapped file; every step unpacks them once for all its sequences.
     Streamed,
+}
+
+/// How a sampler multiplies activations with quantized weights. Weights stored as floats are always
+/// multiplied in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// Activations are rounded to eight bits over groups of 32 neighbours and multiplied with the
+    /// stored codes in integers, as llama.cpp does. An adapter that is merged is rounded to 128
+    /// steps over 32 weights.
+    #[default]
+    EightBit,
+    /// Weights are turned into f32 and activations stay f32, as in training.
+    Full,
 }
 
 /// One prompt and how many samples to draw from it.

@@ -9,12 +9,12 @@ use super::cache::{Cache, Segment, SegmentId};
 use super::forward::{Network, Ropes, Row, Scratch};
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
-use super::{Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
+use super::{Arithmetic, Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
 use crate::profile::{self, Profile};
 use crate::{Adapter, EngineError, Model};
 
-/// A model ready to sample from, with an adapter. Unless the weights are streamed it holds them all
-/// as f32, four bytes each; drop it before training.
+/// A model ready to sample from, with an adapter. Unless the weights are streamed it holds them
+/// all; drop it before training.
 pub struct Sampler {
     model: Arc<Model>,
     weights: Weights,
@@ -37,18 +37,20 @@ impl Sampler {
         adapter: Option<&Adapter>,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        Self::with_storage(model, adapter, threads, WeightStorage::Automatic)
+        let (storage, arithmetic) = (WeightStorage::Automatic, Arithmetic::default());
+        Self::with_weights(model, adapter, threads, storage, arithmetic)
     }
 
-    /// Prepares the weights, stored as asked for. Fails if the adapter does not fit the model.
-    pub fn with_storage(
+    /// Prepares the weights, stored and multiplied with as asked for. Fails if the adapter does not fit the model.
+    pub fn with_weights(
         model: Arc<Model>,
         adapter: Option<&Adapter>,
         threads: usize,
         storage: WeightStorage,
+        arithmetic: Arithmetic,
     ) -> Result<Self, EngineError> {
         let threads = threads.max(1);
-        let weights = Weights::new(&model, adapter, threads, storage)?;
+        let weights = Weights::new(&model, adapter, threads, storage, arithmetic)?;
         Ok(Self {
             model,
             weights,

@@ -1,12 +1,13 @@
 //! A model's weights as sampling multiplies with them, with an adapter.
 
-use super::WeightStorage;
 use super::matrix::{LowRank, Matrix, StreamedTensor};
+use super::{Arithmetic, WeightStorage};
 use crate::architecture::{LayerVectors, Norm};
-use crate::kernels::{PANEL, Panels};
+use crate::gguf::{Coding, TensorInfo};
+use crate::kernels::{EightBitPanels, PANEL, Panels};
 use crate::{Adapter, EngineError, Linear, Model};
 
-/// Above this many bytes of f32 panels the weights stay quantized.
+/// Above this many bytes of panels the weights stay in the file.
 const PACKED_LIMIT: usize = 4 << 30;
 
 /// One block.
@@ -37,12 +38,13 @@ impl Weights {
         adapter: Option<&Adapter>,
         threads: usize,
         storage: WeightStorage,
+        arithmetic: Arithmetic,
     ) -> Result<Self, EngineError> {
         if let Some(adapter) = adapter {
             adapter.check(&model.config)?;
         }
         let streamed = match storage {
-            WeightStorage::Automatic => packed_bytes(model) > PACKED_LIMIT,
+            WeightStorage::Automatic => packed_bytes(model, arithmetic)? > PACKED_LIMIT,
             WeightStorage::Packed => false,
             WeightStorage::Streamed => true,
         };
@@ -51,6 +53,13 @@ impl Weights {
                 "a DoRA adapter changes whole rows of the weights, which are not held in memory for a model this large; sample from a merged file instead (`autodidact merge`)".into(),
             ));
         }
+        let source = Source {
+            model,
+            adapter,
+            streamed,
+            arithmetic,
+        };
+        let source = &source;
         let layers = model.config.layers;
         let mut packed: Vec<Option<LayerWeights>> = (0..layers).map(|_| None).collect();
         let share = layers.div_ceil(threads.max(1)).max(1);
@@ -62,7 +71,7 @@ impl Weights {
                     scope.spawn(move || {
                         for (i, slot) in slots.iter_mut().enumerate() {
                             let layer = worker * share + i;
-                            *slot = Some(layer_weights(model, adapter, layer, streamed)?);
+                            *slot = Some(source.layer(layer)?);
                         }
                         Ok::<(), EngineError>(())
                     })
@@ -71,7 +80,7 @@ impl Weights {
             for worker in workers {
                 worker.join().map_err(|_| EngineError::Worker)??;
             }
-            head(model, streamed)
+            source.head()
         })?;
         Ok(Self {
             layers: packed.into_iter().flatten().collect(),
@@ -87,136 +96,189 @@ impl Weights {
     }
 }
 
-/// Bytes of all matrices as f32.
-fn packed_bytes(model: &Model) -> usize {
+/// Bytes of all matrices as panels.
+fn packed_bytes(model: &Model, arithmetic: Arithmetic) -> Result<usize, EngineError> {
     let config = &model.config;
-    let layer: usize = config
-        .linears()
-        .iter()
-        .map(|linear| {
-            let (outputs, inputs) = config.shape(*linear);
-            outputs.saturating_mul(inputs)
-        })
-        .sum();
-    let head = config.vocabulary.saturating_mul(config.hidden);
-    layer
-        .saturating_mul(config.layers)
-        .saturating_add(head)
-        .saturating_mul(size_of::<f32>())
-}
-
-fn layer_weights(
-    model: &Model,
-    adapter: Option<&Adapter>,
-    layer: usize,
-    streamed: bool,
-) -> Result<LayerWeights, EngineError> {
-    let matrix = |linears: &[Linear]| {
-        if streamed {
-            stream(model, adapter, layer, linears)
-        } else {
-            pack(model, adapter, layer, linears)
+    let bytes = |infos: &[&TensorInfo]| {
+        let coded = arithmetic.codings(infos).is_some();
+        let weights = infos.iter().map(|i| i.rows().saturating_mul(i.columns()));
+        let weights = weights.fold(0, usize::saturating_add);
+        // A byte each, and eight for a scale and a minimum of 32 (of 16 in one type).
+        weights.saturating_mul(if coded { 5 } else { 16 }) / 4
+    };
+    let mut total = bytes(&[config.head(&model.file)?]);
+    for layer in 0..config.layers {
+        for linears in joined(model) {
+            let infos: Result<Vec<_>, _> = linears
+                .iter()
+                .map(|linear| config.linear(&model.file, layer, *linear))
+                .collect();
+            total = total.saturating_add(bytes(&infos?));
         }
-    };
-    let architecture = model.config.architecture;
-    let query_key_value: &[Linear] = if architecture.fused() {
-        &[Linear::QueryKeyValue]
-    } else {
-        &[Linear::Query, Linear::Key, Linear::Value]
-    };
-    let gate_up: &[Linear] = if architecture.gated() {
-        &[Linear::Gate, Linear::Up]
-    } else {
-        &[Linear::Up]
-    };
-    Ok(LayerWeights {
-        vectors: LayerVectors::read(&model.config, &model.file, layer)?,
-        query_key_value: matrix(query_key_value)?,
-        output: matrix(&[Linear::Output])?,
-        gate_up: matrix(gate_up)?,
-        down: matrix(&[Linear::Down])?,
-    })
-}
-
-/// Dequantizes, merges the adapter and packs.
-fn pack(
-    model: &Model,
-    adapter: Option<&Adapter>,
-    layer: usize,
-    linears: &[Linear],
-) -> Result<Matrix, EngineError> {
-    let inner = model.config.shape(linears[0]).1;
-    let outputs = linears
-        .iter()
-        .map(|l| model.config.shape(*l).0.next_multiple_of(PANEL))
-        .sum();
-    let mut panels = Panels::new(inner, outputs);
-    for linear in linears {
-        let info = model.config.linear(&model.file, layer, *linear)?;
-        let mut weight = model.file.read(info);
-        if let Some(adapter) = adapter {
-            adapter.merge_into(layer, *linear, &mut weight);
-        }
-        panels.append(&weight);
     }
-    Ok(Matrix::Packed(panels))
+    Ok(total)
 }
 
-/// Leaves the tensors in the file; the adapter stays a low-rank product beside them.
-fn stream(
-    model: &Model,
-    adapter: Option<&Adapter>,
-    layer: usize,
-    linears: &[Linear],
-) -> Result<Matrix, EngineError> {
-    let tensor = |linear: &Linear| {
-        let low_rank = |adapter: &Adapter| {
-            let (layout, values) = (&adapter.layout, &adapter.values);
-            let (outputs, inputs) = layout.shape(*linear);
-            let mut down = Panels::new(inputs, layout.rank);
-            down.append(&values[layout.a(layer, *linear)]);
-            // The product with `down` has padding, which meets zeros here.
-            let (rank, padded) = (layout.rank, down.padded_outputs());
-            let mut wide = vec![0.0; outputs * padded];
-            let b = values[layout.b(layer, *linear)].chunks_exact(rank);
-            for (to, from) in wide.chunks_exact_mut(padded).zip(b) {
-                to[..rank].copy_from_slice(from);
-            }
-            let mut up = Panels::new(padded, outputs);
-            up.append(&wide);
-            LowRank {
-                down,
-                up,
-                scale: layout.scale(),
+/// The linear layers of a block that are multiplied together: those with the same input.
+fn joined(model: &Model) -> [&'static [Linear]; 4] {
+    let architecture = model.config.architecture;
+    [
+        if architecture.fused() {
+            &[Linear::QueryKeyValue]
+        } else {
+            &[Linear::Query, Linear::Key, Linear::Value]
+        },
+        &[Linear::Output],
+        if architecture.gated() {
+            &[Linear::Gate, Linear::Up]
+        } else {
+            &[Linear::Up]
+        },
+        &[Linear::Down],
+    ]
+}
+
+impl Arithmetic {
+    /// How each of some tensors is coded, if all are and may be multiplied so.
+    fn codings(self, infos: &[&TensorInfo]) -> Option<Vec<Coding>> {
+        let coding = |info: &&TensorInfo| {
+            let changed = info.conversion.plus_one;
+            info.tensor_type.coding().filter(|_| !changed)
+        };
+        match self {
+            Self::EightBit => infos.iter().map(coding).collect(),
+            Self::Full => None,
+        }
+    }
+}
+
+/// Where matrices come from, and what they become.
+struct Source<'a> {
+    model: &'a Model,
+    adapter: Option<&'a Adapter>,
+    streamed: bool,
+    arithmetic: Arithmetic,
+}
+
+impl Source<'_> {
+    fn layer(&self, layer: usize) -> Result<LayerWeights, EngineError> {
+        let [query_key_value, output, gate_up, down] = joined(self.model);
+        let matrix = |linears: &[Linear]| {
+            if self.streamed {
+                self.stream(layer, linears)
+            } else {
+                self.pack(layer, linears)
             }
         };
-        Ok(StreamedTensor {
-            info: model.config.linear(&model.file, layer, *linear)?.clone(),
-            low_rank: adapter.map(low_rank),
+        Ok(LayerWeights {
+            vectors: LayerVectors::read(&self.model.config, &self.model.file, layer)?,
+            query_key_value: matrix(query_key_value)?,
+            output: matrix(output)?,
+            gate_up: matrix(gate_up)?,
+            down: matrix(down)?,
         })
-    };
-    let tensors: Result<_, EngineError> = linears.iter().map(tensor).collect();
-    tensors.map(Matrix::Streamed)
+    }
+
+    fn infos(&self, layer: usize, linears: &[Linear]) -> Result<Vec<&TensorInfo>, EngineError> {
+        let (config, file) = (&self.model.config, &self.model.file);
+        let info = |linear: &Linear| config.linear(file, layer, *linear);
+        linears.iter().map(info).collect()
+    }
+
+    /// A tensor as f32, with the adapter merged.
+    fn merged(&self, layer: usize, linear: Linear, info: &TensorInfo) -> Vec<f32> {
+        let mut weight = self.model.file.read(info);
+        if let Some(adapter) = self.adapter {
+            adapter.merge_into(layer, linear, &mut weight);
+        }
+        weight
+    }
+
+    /// Merges the adapter and packs.
+    fn pack(&self, layer: usize, linears: &[Linear]) -> Result<Matrix, EngineError> {
+        let infos = self.infos(layer, linears)?;
+        let pairs = linears.iter().zip(&infos);
+        if let Some(codings) = self.arithmetic.codings(&infos) {
+            let tensors = pairs.zip(codings).map(|((linear, info), coding)| {
+                if self.adapter.is_some_and(|a| a.changes(layer, *linear)) {
+                    let weight = self.merged(layer, *linear, info);
+                    EightBitPanels::round(&weight, info.columns())
+                } else {
+                    EightBitPanels::read(&self.model.file, info, coding)
+                }
+            });
+            return Ok(Matrix::EightBit(tensors.collect()));
+        }
+        let inner = self.model.config.shape(linears[0]).1;
+        let outputs = infos.iter().map(|i| i.rows().next_multiple_of(PANEL)).sum();
+        let mut panels = Panels::new(inner, outputs);
+        for (linear, info) in pairs {
+            panels.append(&self.merged(layer, *linear, info));
+        }
+        Ok(Matrix::Packed(panels))
+    }
+
+    /// Leaves the tensors in the file; the adapter stays a low-rank product beside them.
+    fn stream(&self, layer: usize, linears: &[Linear]) -> Result<Matrix, EngineError> {
+        let infos = self.infos(layer, linears)?;
+        let codings = self.arithmetic.codings(&infos);
+        let tensor = |(i, info): (usize, &&TensorInfo)| StreamedTensor {
+            info: (*info).clone(),
+            coding: codings.as_ref().map(|codings| codings[i]),
+            low_rank: self.adapter.map(|a| low_rank(a, layer, linears[i])),
+        };
+        let tensors = infos.iter().enumerate().map(tensor);
+        Ok(Matrix::Streamed(tensors.collect()))
+    }
+
+    /// The head, packed a few panels at a time, so that it never exists twice.
+    fn head(&self) -> Result<Matrix, EngineError> {
+        const ROWS: usize = 64 * PANEL;
+        let (config, file) = (&self.model.config, &self.model.file);
+        let (rows, columns) = (config.vocabulary, config.hidden);
+        let info = config.head(file)?;
+        let coding = self.arithmetic.codings(&[info]).map(|codings| codings[0]);
+        if self.streamed {
+            return Ok(Matrix::Streamed(vec![StreamedTensor {
+                info: info.clone(),
+                coding,
+                low_rank: None,
+            }]));
+        }
+        if let Some(coding) = coding {
+            let panels = EightBitPanels::read(file, info, coding);
+            return Ok(Matrix::EightBit(vec![panels]));
+        }
+        let mut panels = Panels::new(columns, rows);
+        let mut piece = vec![0.0; ROWS * columns];
+        for first in (0..rows).step_by(ROWS) {
+            let count = ROWS.min(rows - first);
+            let piece = &mut piece[..count * columns];
+            file.read_rows(info, first, count, piece);
+            panels.append(piece);
+        }
+        Ok(Matrix::Packed(panels))
+    }
 }
 
-/// Packs the head a few panels at a time, so that it never exists twice.
-fn head(model: &Model, streamed: bool) -> Result<Matrix, EngineError> {
-    const ROWS: usize = 64 * PANEL;
-    let (rows, columns) = (model.config.vocabulary, model.config.hidden);
-    let info = model.config.head(&model.file)?;
-    if streamed {
-        return Ok(Matrix::Streamed(vec![StreamedTensor {
-            info: info.clone(),
-            low_rank: None,
-        }]));
+/// What an adapter adds to a linear layer.
+fn low_rank(adapter: &Adapter, layer: usize, linear: Linear) -> LowRank {
+    let (layout, values) = (&adapter.layout, &adapter.values);
+    let (outputs, inputs) = layout.shape(linear);
+    let mut down = Panels::new(inputs, layout.rank);
+    down.append(&values[layout.a(layer, linear)]);
+    // The product with `down` has padding, which meets zeros here.
+    let (rank, padded) = (layout.rank, down.padded_outputs());
+    let mut wide = vec![0.0; outputs * padded];
+    let b = values[layout.b(layer, linear)].chunks_exact(rank);
+    for (to, from) in wide.chunks_exact_mut(padded).zip(b) {
+        to[..rank].copy_from_slice(from);
     }
-    let mut panels = Panels::new(columns, rows);
-    let mut piece = vec![0.0; ROWS * columns];
-    for first in (0..rows).step_by(ROWS) {
-        let count = ROWS.min(rows - first);
-        let piece = &mut piece[..count * columns];
-        model.file.read_rows(info, first, count, piece);
-        panels.append(piece);
+    let mut up = Panels::new(padded, outputs);
+    up.append(&wide);
+    LowRank {
+        down,
+        up,
+        scale: layout.scale(),
     }
-    Ok(Matrix::Packed(panels))
 }
