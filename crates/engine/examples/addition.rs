@@ -1,6 +1,6 @@
 //! A model of three million parameters is taught to add, from nothing: its vocabulary is the
-//! characters of the problems, its weights begin random, and all of them are trained. How far it
-//! has come so far is in `docs/objectives.md`.
+//! characters of the problems, its weights begin random, and all of them are trained. What comes
+//! of it is in `docs/objectives.md`.
 //!
 //! `cargo run --release -p autodidact-engine --example addition -- [MODEL.gguf] [STEPS]`
 //!
@@ -32,9 +32,9 @@ const HELD_OUT: usize = 1000;
 /// Sums to learn from: about one in twelve of all there are.
 const EXAMPLES: usize = 60_000;
 /// Sums in each step.
-const BATCH: usize = 128;
+const BATCH: usize = 256;
 /// Steps, unless given.
-const STEPS: u32 = 800;
+const STEPS: u32 = 400;
 /// Steps between measurements.
 const EVERY: u32 = 50;
 
@@ -64,11 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = TrainerOptions {
         trained: Trained::Everything,
         steps,
-        learning_rate: 1e-3,
+        learning_rate: 2e-3,
         warm_up: 50,
         schedule: Schedule::Linear,
         batch: BATCH,
-        betas: (0.9, 0.99),
+        betas: (0.9, 0.98),
         weight_decay: 0.01,
         threads,
         seed: 1,

@@ -26,7 +26,7 @@ fn main() -> Result<(), EngineError> {
     let started = Instant::now();
     let sampler = Sampler::new(model.clone(), None, threads)?;
     println!("weights ready in {:.2} s", started.elapsed().as_secs_f64());
-    for batch in [1usize, 16, 32, 48, 64] {
+    for batch in [1usize, 16, 48, 64, 96, 128] {
         let shared =
             "Q: Tom has 3 apples and buys 4 more. How many apples does he have?\nA:".repeat(8);
         let mut requests = Vec::new();

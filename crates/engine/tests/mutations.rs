@@ -18,6 +18,7 @@ use autodidact_engine::{
     Adapter, AdapterLayout, Checkpoint, Model, ModelConfig, Sampler, Trainer, TrainerOptions,
     TrainingExample, gguf::GgufFile,
 };
+use common::directory::Directory;
 use common::mutation::{EXTREMES, Mutation};
 use common::{Draw, Parts};
 
@@ -270,6 +271,43 @@ fn peft_kind(name: &'static str, damaged: usize, mutations: usize) -> Kind {
     }
 }
 
+/// One file of a directory as transformers saves models; the others are sound.
+fn directory_kind(name: &'static str, damaged: &'static str, mutations: usize) -> Kind {
+    let whole = tempfile::tempdir().unwrap();
+    Directory::tiny().write(whole.path());
+    let files = std::fs::read_dir(whole.path()).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name(), std::fs::read(entry.path()).unwrap())
+    });
+    let (mut sound, mut others) = (Vec::new(), Vec::new());
+    for (file, bytes) in files {
+        if file == damaged {
+            sound = bytes;
+        } else {
+            others.push((file, bytes));
+        }
+    }
+    let beside: usize = others.iter().map(|(_, bytes)| bytes.len()).sum();
+    Kind {
+        name,
+        header: sound.len().min(1500),
+        sound,
+        constant: TOKENIZER + 2 * beside,
+        mutations,
+        read: Box::new(move |bytes, directory| {
+            let path = directory.join(damaged);
+            std::fs::write(&path, bytes).unwrap();
+            for (file, bytes) in &others {
+                let path = directory.join(file);
+                if !path.exists() {
+                    std::fs::write(path, bytes).unwrap();
+                }
+            }
+            let _ = Model::open(directory);
+        }),
+    }
+}
+
 impl Kind {
     /// Reads damaged bytes; on a panic or too much memory, says what they were.
     fn check(&self, bytes: &[u8], directory: &Path, what: &dyn Fn() -> String) {
@@ -357,6 +395,9 @@ fn kinds() -> Vec<Kind> {
         gguf_adapter_kind(),
         peft_kind("PEFT weights", 1, 100_000),
         peft_kind("PEFT configuration", 0, 40_000),
+        directory_kind("directory's weights", "model.safetensors", 8_000),
+        directory_kind("directory's configuration", "config.json", 20_000),
+        directory_kind("directory's tokenizer", "tokenizer.json", 8_000),
     ]
 }
 

@@ -11,6 +11,7 @@ use super::encoder::{Encoder, SpacePrefix};
 use super::hub::HubTokens;
 use super::tokenizer::{Tokenizer, Vocabulary};
 use super::vocabulary::{Kind, SpecialIds};
+use super::well_formed::WellFormed;
 use super::whole::WholeToken;
 use crate::EngineError;
 
@@ -60,7 +61,7 @@ impl Tokenizer {
 /// Has the crate read a file. It panics where the text of a part is not JSON, which is found out
 /// before; should it panic for another reason, that is an error here like any other.
 fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, EngineError> {
-    serde_json::from_slice::<serde::de::IgnoredAny>(json)
+    serde_json::from_slice::<WellFormed>(json)
         .map_err(|e| failed(format!("`tokenizer.json` is not JSON: {e}")))?;
     let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
     let problem = match parsed {

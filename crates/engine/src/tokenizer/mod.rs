@@ -21,6 +21,7 @@ mod sentencepiece;
 )]
 mod tokenizer;
 mod vocabulary;
+mod well_formed;
 mod whole;
 
 pub use tokenizer::Tokenizer;
