@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use autodidact_core::{
-    FinishReason, KeptRationale, Mode, Problem, ProblemId, RankBy, RefusalReason, Sample, Scores,
-    SelectSpec, Selection, TrainOn, Verdict,
+    FinishReason, Flag, FlagCounts, KeptRationale, Problem, ProblemId, RankBy, RefusalReason,
+    Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
 };
 use autodidact_store::Verified;
+use autodidact_tasks::equation_list;
 
 use crate::ensemble::Candidate;
 use crate::faculty::author;
 use crate::prompt::Prompter;
-use crate::rationalize::{has_no_reasoning, leaks_hint};
 
 /// A sample with what the verifier said about it.
 #[derive(Debug, Clone)]
@@ -91,23 +91,27 @@ pub(crate) fn select(
     for problem in problems {
         let mut candidates = by_problem.remove(&problem.id).unwrap_or_default();
         rank(&mut candidates, rules.spec.rank_by);
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         let mut kept = 0;
         let mut kept_of: HashMap<String, u32> = HashMap::new();
         for candidate in candidates {
-            let hint = prompter.hint_text(problem);
             let author = author(&candidate.sample.key.sampler).to_owned();
             let completion = prompter.completion(&candidate.sample.completion.text);
             let own = kept_of.entry(author.clone()).or_default();
-            let refused = refusal(&candidate, rules, hint.as_deref()).or_else(|| {
+            let mut flags = Vec::new();
+            let refused = refusal(&candidate, rules).or_else(|| {
                 if prompter
                     .stops()
                     .iter()
                     .any(|stop| completion.contains(stop.as_str()))
                 {
-                    Some(RefusalReason::Garbled)
-                } else if !seen.insert(fingerprint(&candidate.sample.completion.text)) {
+                    return Some(RefusalReason::Garbled);
+                }
+                flags.extend(seen.equations(&candidate.sample));
+                if !seen.text(&candidate.sample) {
                     Some(RefusalReason::Duplicate)
+                } else if let Some(flag) = flags.iter().find(|f| rules.spec.refuse.refuses(f)) {
+                    Some(flag.refusal())
                 } else if kept >= rules.spec.per_problem
                     || rules.caps.get(&author).is_some_and(|cap| *own >= *cap)
                 {
@@ -131,6 +135,7 @@ pub(crate) fn select(
             selected.decisions.push(Selection {
                 key: candidate.sample.key,
                 refused,
+                flags,
             });
         }
     }
@@ -138,7 +143,7 @@ pub(crate) fn select(
 }
 
 /// Why a sample cannot be trained on, whatever else was sampled.
-fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<RefusalReason> {
+fn refusal(candidate: &Judged, rules: &Rules<'_>) -> Option<RefusalReason> {
     let Judged {
         sample, verified, ..
     } = candidate;
@@ -158,11 +163,9 @@ fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<
     if text.chars().any(is_garbage) {
         return Some(RefusalReason::Garbled);
     }
-    if sample.key.mode == Mode::Rationalization && leaks_hint(text, hint) {
-        return Some(RefusalReason::HintLeak);
-    }
-    if has_no_reasoning(text) {
-        return Some(RefusalReason::NoReasoning);
+    let flags = &verified.verification.flags;
+    if let Some(flag) = flags.iter().find(|flag| spec.refuse.refuses(flag)) {
+        return Some(flag.refusal());
     }
     if spec.check_steps && verified.false_step.is_some() {
         return Some(RefusalReason::WrongStep);
@@ -171,6 +174,34 @@ fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<
     let reaches = |scores: &Scores| scores.below(minimum).is_none();
     let scored = minimum.is_empty() || candidate.scores().is_some_and(reaches);
     (!scored).then_some(RefusalReason::LowScore)
+}
+
+/// What was met among the samples of one problem that could be kept, the best ranked first.
+#[derive(Default)]
+struct Seen {
+    texts: HashSet<String>,
+    equations: HashMap<Vec<String>, SampleKey>,
+}
+
+impl Seen {
+    /// True if the text is new.
+    fn text(&mut self, sample: &Sample) -> bool {
+        self.texts.insert(fingerprint(&sample.completion.text))
+    }
+
+    /// The flag of a sample with the equations of one before it. A text without equations is like
+    /// no other.
+    fn equations(&mut self, sample: &Sample) -> Option<Flag> {
+        let list = equation_list(&sample.completion.text);
+        if list.is_empty() {
+            return None;
+        }
+        if let Some(of) = self.equations.get(&list) {
+            return Some(Flag::DuplicateReasoning { of: of.clone() });
+        }
+        self.equations.insert(list, sample.key.clone());
+        None
+    }
 }
 
 /// Bytes that were no UTF-8 arrive as U+FFFD.
@@ -226,6 +257,24 @@ fn fingerprint(text: &str) -> String {
         }
     }
     out
+}
+
+/// How many right answers have each flag: those found in the answers, and those of the decisions.
+pub(crate) fn count_flags(judged: &[Judged], decisions: &[Selection]) -> FlagCounts {
+    let compared: HashMap<&SampleKey, &[Flag]> = decisions
+        .iter()
+        .map(|decision| (&decision.key, decision.flags.as_slice()))
+        .collect();
+    let mut counts = FlagCounts::default();
+    for one in judged.iter().filter(|one| one.is_right()) {
+        let key = &one.sample.key;
+        let compared = compared.get(key).copied().unwrap_or_default();
+        counts.add(
+            key.mode,
+            one.verified.verification.flags.iter().chain(compared),
+        );
+    }
+    counts
 }
 
 /// How often each reason refused a sample.
