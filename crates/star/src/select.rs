@@ -285,3 +285,137 @@ pub(crate) fn count_refusals(decisions: &[Selection]) -> BTreeMap<String, u32> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use autodidact_core::{
+        Answer, Completion, HintStrength, Mode, PromptFormat, PromptStyle, SamplerId, Split,
+        VerifyKind,
+    };
+    use autodidact_tasks::Task;
+
+    use super::*;
+    use crate::flags::inspect;
+
+    fn problem() -> Problem {
+        Problem {
+            id: ProblemId("p".into()),
+            question: "Tom has 3 apples and gets 4. How many has he?".into(),
+            gold: Some(Answer("7".into())),
+            choices: Vec::new(),
+            solution: None,
+            split: Split::Train,
+            meta: BTreeMap::new(),
+        }
+    }
+
+    fn judged(index: u32, text: &str) -> Judged {
+        let key = SampleKey {
+            iteration: 1,
+            problem: ProblemId("p".into()),
+            sampler: SamplerId("student/1".into()),
+            mode: Mode::Rationale,
+            index,
+        };
+        let completion = Completion {
+            text: text.into(),
+            finish: FinishReason::EndOfText,
+            tokens: text.len() as u32,
+            logprob: -1.0,
+        };
+        let mut verification = autodidact_verify::verify(VerifyKind::Number, &problem(), text);
+        verification.flags = inspect(VerifyKind::Number, &problem(), text, None);
+        let verified = Verified {
+            key: key.clone(),
+            verification,
+            false_step: None,
+        };
+        Judged::new(Sample { key, completion }, verified)
+    }
+
+    /// What becomes of each text, and the flags of the loop.
+    fn decide(spec: &SelectSpec, texts: &[&str]) -> (Vec<Option<&'static str>>, FlagCounts) {
+        let task = Task {
+            name: "t".into(),
+            train: Vec::new(),
+            evaluate: Vec::new(),
+            examples: Vec::new(),
+            verify: VerifyKind::Number,
+            format: PromptFormat::default(),
+            step_checker: None,
+            dropped_overlap: 0,
+            overlaps: Vec::new(),
+        };
+        let prompter = Prompter::new(&task, PromptStyle::Text, 0, HintStrength::Answer);
+        let rules = Rules {
+            spec,
+            train_on: &TrainOn::Union,
+            caps: BTreeMap::new(),
+            terms: BTreeMap::new(),
+        };
+        let all: Vec<Judged> = (0..).zip(texts).map(|(i, text)| judged(i, text)).collect();
+        let selected = select(&[problem()], all.clone(), &rules, &prompter);
+        let reasons: HashMap<u32, _> = selected
+            .decisions
+            .iter()
+            .map(|decision| (decision.key.index, decision.refused))
+            .collect();
+        let reason = |index: u32| reasons[&index].map(RefusalReason::as_str);
+        let decided = (0..texts.len() as u32).map(reason).collect();
+        (decided, count_flags(&all, &selected.decisions))
+    }
+
+    const TEXTS: [&str; 6] = [
+        "Tom has 3 + 4 = 7 apples. The answer is 7.",
+        "He has 4 + 3 = 7 now. So the answer is 7.",
+        "3 + 4 = 8, and 8 - 1 = 7. The answer is 7.",
+        "The answer is 7 because 3 + 4 = 7.",
+        "The answer is 7.",
+        "The hint says it is 7, so 10 - 3 = 7. The answer is 7.",
+    ];
+
+    #[test]
+    fn each_flag_refuses_for_its_reason() {
+        let (decided, flags) = decide(&SelectSpec::default(), &TEXTS);
+        let expected = [
+            None,
+            Some("duplicate-reasoning"),
+            Some("false-equation"),
+            Some("answer-before-derivation"),
+            Some("no-reasoning"),
+            Some("hint-leak"),
+        ];
+        assert_eq!(decided, expected);
+        assert_eq!((flags.rationales.right, flags.rationales.doubtful), (6, 4));
+        assert_eq!(flags.rationales.flags.len(), 5);
+        assert_eq!(flags.rationalizations.right, 0);
+    }
+
+    #[test]
+    fn what_is_switched_off_is_counted_and_kept() {
+        let mut spec = SelectSpec {
+            per_problem: 10,
+            ..SelectSpec::default()
+        };
+        spec.refuse.duplicate_reasoning = false;
+        spec.refuse.false_equation = false;
+        spec.refuse.answer_before_derivation = false;
+        let (decided, flags) = decide(&spec, &TEXTS);
+        assert_eq!(decided[..4], [None; 4]);
+        assert_eq!(decided[4], Some("no-reasoning"));
+        assert_eq!(flags.rationales.flags["false-equation"], 1);
+        // The fourth has the equations of the first, too.
+        assert_eq!(flags.rationales.flags["duplicate-reasoning"], 2);
+    }
+
+    #[test]
+    fn the_shortest_of_several_with_the_same_equations_is_kept() {
+        let spec = SelectSpec {
+            rank_by: RankBy::Shortest,
+            ..SelectSpec::default()
+        };
+        let long = "Tom had 3 apples and then he got 4, which makes 3 + 4 = 7. The answer is 7.";
+        let (decided, _) = decide(&spec, &[long, "4+3=7 in all. The answer is 7."]);
+        assert_eq!(decided, [Some("duplicate-reasoning"), None]);
+    }
+}
