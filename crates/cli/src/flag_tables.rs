@@ -16,9 +16,7 @@ pub(crate) fn loops(results: &[IterationResult]) -> Option<String> {
 
 /// The same for one loop.
 pub(crate) fn one_loop(n: u32, flags: &FlagCounts) -> Option<String> {
-    (!flags.is_empty())
-        .then(|| table(&[(n, flags)]))
-        .flatten()
+    (!flags.is_empty()).then(|| table(&[(n, flags)])).flatten()
 }
 
 fn table(counted: &[(u32, &FlagCounts)]) -> Option<String> {
