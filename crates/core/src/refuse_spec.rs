@@ -55,6 +55,7 @@ impl RefuseSpec {
 
     /// True if every flag is refused. Journals leave the section out then, as those of runs from
     /// before there were flags do.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
