@@ -129,7 +129,7 @@ fn from_files(path: &Path, spec: &TaskSpec, seed: u64, search: Search) -> Result
         problem.split = Split::Evaluate;
     }
     let (dropped_overlap, overlaps) = match search {
-        Search::Full => decontaminate(path, &mut train, &evaluate, &OverlapRules::from_spec(spec))?,
+        Search::Full => decontaminate(path, &mut train, &evaluate, OverlapRules::from_spec(spec))?,
         Search::SameQuestion => (drop_overlap(&mut train, &evaluate), Vec::new()),
     };
     if train.is_empty() || evaluate.is_empty() {
@@ -182,9 +182,9 @@ fn decontaminate(
     path: &Path,
     train: &mut Vec<Problem>,
     evaluate: &[Problem],
-    rules: &OverlapRules,
+    rules: OverlapRules,
 ) -> Result<(u32, Vec<Overlap>), TaskError> {
-    let overlaps = find_overlaps(train, evaluate, rules);
+    let overlaps = find_overlaps(train, evaluate, &rules);
     if rules.decontaminate == Decontaminate::Fail {
         let mut counted = overlaps.iter().filter(|overlap| rules.counts(overlap));
         if let Some(first) = counted.next() {

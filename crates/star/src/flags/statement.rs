@@ -174,12 +174,11 @@ fn given_with_reason(sentence: &str, kind: VerifyKind, asked: &Asked) -> Option<
     {
         return None;
     }
-    let gives = match kind {
-        VerifyKind::Choice => assertion.contains('('),
-        _ => {
-            let numbers = numbers(assertion);
-            numbers.len() == 1 && numbers.is_disjoint(&asked.numbers)
-        }
+    let gives = if kind == VerifyKind::Choice {
+        assertion.contains('(')
+    } else {
+        let numbers = numbers(assertion);
+        numbers.len() == 1 && numbers.is_disjoint(&asked.numbers)
     };
     gives.then_some((0, end))
 }

@@ -86,8 +86,9 @@ impl OverlapRules {
     /// True if the overlap counts as contamination, whatever becomes of that.
     pub fn counts(&self, overlap: &Overlap) -> bool {
         let near = matches!(overlap.kind, OverlapKind::NearDuplicate { .. });
-        !(near && self.near_duplicates == DropOrKeep::Keep)
-            && !(overlap.other_numbers && self.other_numbers == DropOrKeep::Keep)
+        let near_is_kept = near && self.near_duplicates == DropOrKeep::Keep;
+        let numbers_keep = overlap.other_numbers && self.other_numbers == DropOrKeep::Keep;
+        !near_is_kept && !numbers_keep
     }
 
     /// True if the training problem is left out.

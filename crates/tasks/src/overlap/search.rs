@@ -32,7 +32,7 @@ pub fn find_overlaps(
     let threads = cores.min(train.len() / LEAST_FOR_A_THREAD).max(1);
     let part = train.len().div_ceil(threads).max(1);
     let look_up = |part: &[Problem]| -> Vec<Overlap> {
-        part.iter().filter_map(|p| index.find(p, rules)).collect()
+        part.iter().filter_map(|p| index.find(p, *rules)).collect()
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = train
@@ -127,7 +127,7 @@ impl<'a> Index<'a> {
 
     /// The overlap of a training problem that weighs most: one that counts before one that does
     /// not, and then the same text before a run of words before a near-duplicate.
-    fn find(&self, problem: &Problem, rules: &OverlapRules) -> Option<Overlap> {
+    fn find(&self, problem: &Problem, rules: OverlapRules) -> Option<Overlap> {
         let text = Text::new(&problem.question);
         if text.words.is_empty() {
             return None;
