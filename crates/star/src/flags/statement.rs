@@ -6,8 +6,9 @@
 //!
 //! - says so (`the answer is`, `answer:`, `####`, `\boxed`, `is the correct choice`), with no more
 //!   than four words before it and none of them the beginning of a reason (`since`, `if`); or
-//! - gives the answer and then a reason (`he makes $18 because`), and the number is the only one and
-//!   not in the question, or the choice is given by its letter; or
+//! - gives the answer and then a reason (`he makes $18 because`), nothing is worked out after that
+//!   sentence, and the number is the only one and not in the question, or the choice is given by its
+//!   letter; or
 //! - is the number alone on its line.
 
 use std::collections::HashSet;
@@ -116,7 +117,9 @@ pub(super) fn answer_first(kind: VerifyKind, problem: &Problem, text: &str) -> O
     let end = said_to_be(sentence)
         .filter(|(start, end)| states(sentence.get(*start..*end).unwrap_or_default()))
         .or_else(|| {
-            let (start, end) = given_with_reason(sentence, kind, &asked)?;
+            // With more steps to come it is one of them: `4 jars, because 80 / 20 = 4`.
+            let goes_on = works_out(text.get(place.1..).unwrap_or_default());
+            let (start, end) = given_with_reason(sentence, kind, &asked).filter(|_| !goes_on)?;
             states(sentence.get(start..end)?).then_some((start, end))
         })
         .or_else(|| (is_number_alone(sentence) && states(sentence)).then_some((0, sentence.len())))
@@ -378,6 +381,7 @@ mod tests {
             "She makes 2 dollars because an egg costs 2. 9 * 2 = 18.",
             "1. She sells 16 - 7 = 9 eggs.\n2. 9 * 2 = 18.\nThe answer is 18.",
             "Half of 36 is 18 because 18 + 18 = 36.",
+            "She needs 18 jars because 36 / 2 = 18. Each costs 1, so 18 * 1 = 18. The answer is 18.",
             "First we find how many eggs are left. Then the answer is 18.",
         ] {
             assert!(!eggs(text), "{text}");
