@@ -58,9 +58,8 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Fetch a model file.
     Pull(PullArguments),
-    /// The generated tasks.
-    #[command(subcommand)]
-    Tasks(TasksCommand),
+    /// The generated tasks; with a file, its problems that are also evaluated on.
+    Tasks(TasksArguments),
     /// Fine-tune a model on JSON lines of prompts and completions, pairs or scores.
     Train(TrainArguments),
     /// Merge an adapter into its base and write the result as a GGUF file.
@@ -157,6 +156,32 @@ pub(crate) struct PullArguments {
     /// The SHA-256 sum the file must have.
     #[arg(long, value_name = "HEX")]
     pub(crate) sha256: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct TasksArguments {
+    /// JSONL or CSV file of training problems, to be compared with `--evaluate`.
+    #[arg(requires = "evaluate")]
+    pub(crate) file: Option<PathBuf>,
+    /// JSONL or CSV file of evaluation problems.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evaluate: Option<PathBuf>,
+    /// Field of the question in the training file; a dot descends.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) question: Option<String>,
+    /// Field of the question in the evaluation file, where it is another.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) evaluate_question: Option<String>,
+    /// Field of the id in both files.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) id: Option<String>,
+    /// Count problems with the same words and other numbers as overlapping
+    /// (`task.other_numbers = "drop"`).
+    #[arg(long)]
+    pub(crate) other_numbers: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<TasksCommand>,
 }
 
 #[derive(Debug, Subcommand)]

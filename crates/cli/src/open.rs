@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use autodidact_core::{ModelSource, RunName, RunSpec};
+use autodidact_core::{ModelSource, RunName, RunSpec, TaskSpec};
 use autodidact_engine::Model;
 use autodidact_models::{Fetched, Fetcher};
 use autodidact_star::LocalStudent;
-use autodidact_tasks::Task;
+use autodidact_tasks::{Task, TaskError};
 
 use crate::arguments::{Machine, Overrides};
 use crate::failure::Failure;
@@ -72,9 +72,21 @@ pub(crate) fn spec(path: &Path, overrides: &Overrides) -> Result<OpenSpec, Failu
     Ok(OpenSpec { spec, directory })
 }
 
+/// A way to load a task: section, file of examples, examples wanted, seed.
+type LoadTask = fn(&TaskSpec, Option<&Path>, usize, u64) -> Result<Task, TaskError>;
+
 impl OpenSpec {
     /// Reads or generates the task.
     pub(crate) fn task(&self) -> Result<Task, Failure> {
+        self.task_by(autodidact_tasks::load)
+    }
+
+    /// The same as it was before overlaps were searched for, for runs that were started then.
+    pub(crate) fn task_without_search(&self) -> Result<Task, Failure> {
+        self.task_by(autodidact_tasks::load_without_search)
+    }
+
+    fn task_by(&self, load: LoadTask) -> Result<Task, Failure> {
         let mut task = self.spec.task.clone();
         let resolve = |path: &PathBuf| self.directory.join(path);
         task.train = task.train.as_ref().map(resolve);
@@ -87,12 +99,7 @@ impl OpenSpec {
             student.few_shot
         };
         let seed = self.spec.run.seed;
-        Ok(autodidact_tasks::load(
-            &task,
-            examples.as_deref(),
-            wanted as usize,
-            seed,
-        )?)
+        Ok(load(&task, examples.as_deref(), wanted as usize, seed)?)
     }
 
     /// Fetches the model, if it is not in the cache.

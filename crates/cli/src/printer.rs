@@ -23,8 +23,9 @@ use serde_json::json;
 use crate::arguments::Output;
 use crate::commands::bench::BenchReport;
 use crate::failure::Failure;
+use crate::overlap_tables::Overlaps;
 use crate::watcher::{DownloadBar, Waiting};
-use crate::{answer_tables, bench_tables, tables};
+use crate::{answer_tables, bench_tables, flag_tables, tables};
 
 /// Columns of a failure's text.
 const WIDTH: usize = 100;
@@ -58,13 +59,16 @@ pub(crate) struct PlannedLoop {
 
 /// A run as `check` foresees it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Plan {
+pub(crate) struct Plan<'a> {
     pub(crate) run: String,
     pub(crate) task: String,
     pub(crate) train_problems: usize,
     pub(crate) evaluate_problems: usize,
     pub(crate) examples: usize,
     pub(crate) dropped_overlap: u32,
+    /// What was found, with the first few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) overlaps: Option<Overlaps<'a>>,
     pub(crate) model: Vec<String>,
     pub(crate) model_cached: bool,
     pub(crate) loops: Vec<PlannedLoop>,
@@ -217,6 +221,11 @@ impl Printer {
         Ok(())
     }
 
+    /// Training problems that are also evaluated on.
+    pub(crate) fn overlaps(&self, overlaps: &Overlaps<'_>) -> Result<(), Failure> {
+        self.result(overlaps, || overlaps.text())
+    }
+
     /// A file that was written.
     pub(crate) fn path(&self, what: &str, path: &Path) -> Result<(), Failure> {
         self.result(&json!({ what: path }), || {
@@ -278,7 +287,7 @@ impl Printer {
         })
     }
 
-    pub(crate) fn plan(&self, plan: &Plan) -> Result<(), Failure> {
+    pub(crate) fn plan(&self, plan: &Plan<'_>) -> Result<(), Failure> {
         self.result(plan, || tables::plan(plan))
     }
 
@@ -332,6 +341,9 @@ impl Printer {
                     None,
                     status.base.as_ref().map(|b| b.accuracy),
                 );
+                if let Some(flags) = flag_tables::loops(&status.iterations) {
+                    text += &format!("\n{flags}");
+                }
             }
             if let Some(best) = &status.best {
                 text += &format!("\nbest: loop {}, adapter {}", best.iteration, best.adapter);
@@ -360,6 +372,10 @@ impl Printer {
         self.text(&tables::iterations(results, Some(details), baseline));
         if let Some(detail) = details.last() {
             self.text(&tables::detail(detail));
+            let n = results.last().map_or(0, |result| result.n);
+            if let Some(flags) = flag_tables::one_loop(n, &detail.flags) {
+                self.text(&flags);
+            }
             if !detail.models.is_empty() {
                 self.text(&answer_tables::models(&detail.models));
             }

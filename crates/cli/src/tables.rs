@@ -130,7 +130,7 @@ pub(crate) fn prompt_text(prompt: &Prompt) -> String {
     }
 }
 
-pub(crate) fn plan(plan: &Plan) -> String {
+pub(crate) fn plan(plan: &Plan<'_>) -> String {
     let cached = if plan.model_cached {
         "in the cache"
     } else {
@@ -145,6 +145,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
             " ({} left out because they are held out)",
             plan.dropped_overlap
         );
+    }
+    if let Some(overlaps) = &plan.overlaps {
+        text += &format!("\n{}", overlaps.text());
     }
     text += &format!("\nmodel ({cached}): {}", plan.model.join(", or "));
     for planned in &plan.loops {
@@ -206,6 +209,7 @@ mod tests {
                 evaluate: 9.9,
             },
             adapter: format!("adapters/{n}"),
+            flags: autodidact_core::FlagCounts::default(),
         }
     }
 

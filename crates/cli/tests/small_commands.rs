@@ -88,6 +88,64 @@ fn written_tasks_are_read_back_as_data_sets() {
 }
 
 #[test]
+fn two_files_are_compared_and_a_spec_drops_what_they_share() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let shared = "she sells the remainder at the farmers market daily for 2 dollars per duck egg";
+    let line = |id: &str, question: &str| {
+        format!("{{\"id\": \"{id}\", \"question\": \"{question}\", \"answer\": \"7\"}}\n")
+    };
+    let train = line("t1", "What is 3 + 4?") + &line("t2", &format!("Read: {shared}. How much?"));
+    let held = line("e1", "What is 5 + 2?") + &line("e2", &format!("Eggs, {shared}. What then?"));
+    write("train.jsonl", &train);
+    write("test.jsonl", &held);
+    let compare = [
+        "tasks",
+        "train.jsonl",
+        "--evaluate",
+        "test.jsonl",
+        "--id",
+        "id",
+    ];
+    let (code, out, err) = run(directory.path(), &compare);
+    assert_eq!(code, 0, "{err}");
+    insta::assert_snapshot!(out, @r"
+    1 training problem overlaps with evaluation problems: 1 left out, 0 kept (0 with the same words and other numbers)
+      t2 and e2 (15 words in a row; left out): she sells the remainder at the farmers market daily for 2 dollars per duck egg
+    ");
+    let (_, out, _) = run(
+        directory.path(),
+        &[&compare[..], &["--output", "json"]].concat(),
+    );
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["overlaps"][0]["kind"], "shared-run");
+    assert_eq!(run(directory.path(), &["tasks", "train.jsonl"]).0, 2);
+    let example = "[[example]]\nquestion = \"1 + 1?\"\nrationale = \"1 + 1 = 2. The answer is 2.\"\nanswer = \"2\"\n";
+    write("examples.toml", example);
+    let spec = "[run]\nname = \"a\"\n[task]\ntrain = \"train.jsonl\"\nevaluate = \"test.jsonl\"\nid = \"id\"\n[student]\nmodel = [\"m.gguf\"]\nexamples = \"examples.toml\"\n";
+    write("a.toml", spec);
+    let (code, out, err) = run(directory.path(), &["check", "a.toml"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("1 problems to learn from") && out.contains("t2 and e2"),
+        "{out}"
+    );
+    write(
+        "b.toml",
+        &spec.replace("id = ", "decontaminate = \"fail\"\nid = "),
+    );
+    let (code, _, err) = run(directory.path(), &["check", "b.toml"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("overlaps with"), "{err}");
+    write(
+        "c.toml",
+        &spec.replace("id = ", "decontaminat = \"fail\"\nid = "),
+    );
+    let (_, _, err) = run(directory.path(), &["check", "c.toml"]);
+    assert!(err.contains("did you mean `decontaminate`?"), "{err}");
+}
+
+#[test]
 fn tasks_lists_what_can_be_generated() {
     let (code, tasks) = json(&["tasks", "list"]);
     assert_eq!(code, 0);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FlagCounts;
+
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +95,9 @@ pub struct IterationResult {
     pub seconds: StageSeconds,
     /// Path of the adapter, relative to the run's directory.
     pub adapter: String,
+    /// What was suspicious about right answers of the training side.
+    #[serde(default, skip_serializing_if = "FlagCounts::is_empty")]
+    pub flags: FlagCounts,
 }
 
 /// The best iteration, if any beat the baseline.

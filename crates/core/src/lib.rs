@@ -4,11 +4,14 @@
 //! one depends on none of them. Start reading at [`Problem`], then [`Sample`], then [`RunSpec`].
 
 mod ensemble_spec;
+mod flag;
 mod iteration;
 mod judge_spec;
 mod model_spec;
+mod overlap_spec;
 mod problem;
 mod prompt;
+mod refuse_spec;
 mod sample;
 mod scores;
 mod selection;
@@ -20,6 +23,7 @@ mod usd;
 mod verdict;
 
 pub use ensemble_spec::{CascadeSpec, EnsembleSpec, FuseSpec, INSTRUCTION, Strategy};
+pub use flag::{Flag, FlagCounts, FlagTally};
 pub use iteration::{
     BaselineAccuracy, BaselineMeasurement, BestIteration, EvaluationResult, IterationResult,
     RunState, RunStatus, StageSeconds, TrainCounts,
@@ -28,8 +32,10 @@ pub use judge_spec::{JudgeKind, JudgeSpec, MinimumScores, Reduction};
 pub use model_spec::{
     CapabilityOverrides, Interface, Limits, ModelSpec, OneOrMany, Price, ProviderKind,
 };
+pub use overlap_spec::{Decontaminate, DropOrKeep};
 pub use problem::{Answer, Choice, Example, Problem, ProblemId, Split};
 pub use prompt::{HintPlace, Message, Prompt, PromptFormat};
+pub use refuse_spec::RefuseSpec;
 pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use scores::{Attribute, ScoreError, Scores, Weights};
 pub use selection::{KeptRationale, RefusalReason, Selection};

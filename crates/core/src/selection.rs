@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Mode, ProblemId, Prompt, SampleKey};
+use crate::{Flag, Mode, ProblemId, Prompt, SampleKey};
 
 /// Why a sample is not trained on. Refused samples stay in the journal with this reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,11 +22,19 @@ pub enum RefusalReason {
     Duplicate,
     /// The problem already has as many rationales as the cap allows.
     OverCap,
-    /// A rationalization that speaks of the hint it was given.
+    /// It speaks of a hint or of an answer that it knew.
     HintLeak,
+    /// A rationalization that repeats its hint word for word.
+    HintText,
     /// The answer is stated and nothing leads to it.
     NoReasoning,
-    /// A step of the reasoning is false although the answer is right.
+    /// The answer is stated first and reasoned to afterwards.
+    AnswerBeforeDerivation,
+    /// An equation is false although the answer is right.
+    FalseEquation,
+    /// The same equations in the same order were already kept for this problem.
+    DuplicateReasoning,
+    /// A step of the reasoning, as the task checks steps, is false although the answer is right.
     WrongStep,
     /// A judge's attribute is below the minimum asked for, or no judge could score it.
     LowScore,
@@ -45,7 +53,11 @@ impl RefusalReason {
             Self::Duplicate => "duplicate",
             Self::OverCap => "over-cap",
             Self::HintLeak => "hint-leak",
+            Self::HintText => "hint-text",
             Self::NoReasoning => "no-reasoning",
+            Self::AnswerBeforeDerivation => "answer-before-derivation",
+            Self::FalseEquation => "false-equation",
+            Self::DuplicateReasoning => "duplicate-reasoning",
             Self::WrongStep => "wrong-step",
             Self::LowScore => "low-score",
             Self::NotTrainedOn => "not-trained-on",
@@ -66,6 +78,9 @@ pub struct Selection {
     pub key: SampleKey,
     /// `None`: kept. Otherwise why not.
     pub refused: Option<RefusalReason>,
+    /// What was found by comparing it with the other samples of the problem.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
 }
 
 /// A line of the training set: the prompt *without* the hint, and the rationale.

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble_spec::forget_key_commands;
-use crate::{JudgeSpec, MinimumScores, ModelSpec, PromptFormat, SpecError, TeachSpec, Usd};
+use crate::{
+    Decontaminate, DropOrKeep, JudgeSpec, MinimumScores, ModelSpec, PromptFormat, RefuseSpec,
+    SpecError, TeachSpec, Usd,
+};
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
 /// a dot.
@@ -150,7 +153,7 @@ pub enum VerifyKind {
 }
 
 /// The `[task]` section: either `builtin`, or `train` and `evaluate` files.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
     /// A generated task: `addition`, `arithmetic`, `word-problems` or `counting`.
@@ -178,8 +181,46 @@ pub struct TaskSpec {
     pub train_problems: Option<u32>,
     /// At most this many evaluation problems; for a generated task, exactly this many.
     pub evaluate_problems: Option<u32>,
+    /// What becomes of training problems from files that are also evaluated on. Generated problems
+    /// are disjoint by construction.
+    #[serde(default, skip_serializing_if = "Decontaminate::is_default")]
+    pub decontaminate: Decontaminate,
+    /// Whether that holds for training problems that are nearly the same as one of those, too.
+    #[serde(
+        default = "DropOrKeep::drops",
+        skip_serializing_if = "DropOrKeep::is_drop"
+    )]
+    pub near_duplicates: DropOrKeep,
+    /// And for those with the same words and other numbers, as problems from one template have.
+    #[serde(
+        default = "DropOrKeep::keeps",
+        skip_serializing_if = "DropOrKeep::is_keep"
+    )]
+    pub other_numbers: DropOrKeep,
     /// Overrides the task's prompt format.
     pub prompt: Option<PromptFormat>,
+}
+
+impl Default for TaskSpec {
+    fn default() -> Self {
+        Self {
+            builtin: None,
+            levels: Vec::new(),
+            train: None,
+            evaluate: None,
+            question: None,
+            answer: None,
+            choices: None,
+            id: None,
+            verify: None,
+            train_problems: None,
+            evaluate_problems: None,
+            decontaminate: Decontaminate::default(),
+            near_duplicates: DropOrKeep::Drop,
+            other_numbers: DropOrKeep::Keep,
+            prompt: None,
+        }
+    }
 }
 
 /// A place a model can be had from: `pypi:<package>==<version>/<file>` (several parts of one file
@@ -346,13 +387,17 @@ pub struct SelectSpec {
     pub per_problem: u32,
     /// Which ones.
     pub rank_by: RankBy,
-    /// Refuse right answers with a false step, where the task can check steps.
+    /// Refuse right answers with a step that the task's own check finds false: a line of the
+    /// scratchpad, or an answer that is not the result of the last step.
     pub check_steps: bool,
     /// The smallest training set worth learning from; below it the run stops and says so.
     pub minimum: u32,
     /// Right answers below one of these are refused (raw scale of about 0 to 4); needs a judge.
     #[serde(skip_serializing_if = "MinimumScores::is_empty")]
     pub minimum_scores: MinimumScores,
+    /// Refuse right answers with these flags.
+    #[serde(skip_serializing_if = "RefuseSpec::is_default")]
+    pub refuse: RefuseSpec,
 }
 
 impl Default for SelectSpec {
@@ -363,6 +408,7 @@ impl Default for SelectSpec {
             check_steps: false,
             minimum: 16,
             minimum_scores: MinimumScores::new(),
+            refuse: RefuseSpec::default(),
         }
     }
 }

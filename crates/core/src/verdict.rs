@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Flag;
+
 /// Right, wrong, or not decidable; the third is never trained on and never counted as right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -39,4 +41,7 @@ pub struct Verification {
     pub extracted: Option<String>,
     /// The steps that led to the decision, in words, for people.
     pub how: String,
+    /// What is suspicious about a right answer; empty in journals from before there were flags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
 }

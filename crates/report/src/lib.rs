@@ -18,6 +18,7 @@ mod marks;
 mod number;
 mod page;
 mod plot;
+mod soundness;
 mod tables;
 mod ticks;
 mod verdict;

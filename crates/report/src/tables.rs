@@ -8,6 +8,7 @@ use autodidact_star::{IterationDetail, ReportData};
 use crate::faculty;
 use crate::html::{Text, put};
 use crate::number::{NONE, Share, count, decimal, duration, p_value, points};
+use crate::soundness;
 
 /// A table is headings and rows of texts that are not escaped yet; the first column names the row.
 pub(crate) struct Table<'a> {
@@ -73,7 +74,12 @@ pub(crate) fn tables(data: &ReportData) -> String {
             out += &table.html();
         }
     }
-    for table in [faculty::models(data), faculty::judges(data)] {
+    for table in [
+        soundness::flags(data),
+        soundness::overlaps(data),
+        faculty::models(data),
+        faculty::judges(data),
+    ] {
         out += &table.map_or_else(String::new, |t| t.html());
     }
     out
@@ -223,7 +229,7 @@ fn luck(counts: Option<(u32, u32)>) -> String {
 }
 
 /// A reason as the journal names it, in words.
-fn in_words(reason: &str) -> &str {
+pub(crate) fn in_words(reason: &str) -> &str {
     match reason {
         "wrong" => "wrong answer",
         "cannot-tell" => "undecided",
@@ -233,6 +239,10 @@ fn in_words(reason: &str) -> &str {
         "hint-leak" => "speaks of the hint",
         "no-reasoning" => "no reasoning",
         "wrong-step" => "false step",
+        "hint-text" => "repeats the hint",
+        "answer-before-derivation" => "answer first",
+        "false-equation" => "false equation",
+        "duplicate-reasoning" => "same equations",
         other => other,
     }
 }

@@ -29,6 +29,12 @@ fn with_texts(mut data: ReportData, texts: &[String]) -> ReportData {
     }
     for detail in &mut data.details {
         detail.refused.insert(next(), 1);
+        detail.flags.rationales.flags.insert(next(), 1);
+    }
+    for overlap in &mut data.overlaps {
+        overlap.train.0 = next();
+        overlap.evaluate.0 = next();
+        overlap.shared = next();
     }
     for example in &mut data.examples {
         example.problem.id.0 = next();

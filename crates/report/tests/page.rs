@@ -67,6 +67,7 @@ fn a_run_that_just_started_makes_a_page() {
     data.baselines.clear();
     data.controls.clear();
     data.losses.clear();
+    data.overlaps.clear();
     data.examples.clear();
     data.spec.clear();
     assert_sound(&data);

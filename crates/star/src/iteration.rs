@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use autodidact_core::FlagCounts;
 use autodidact_judges::JudgeCalibration;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct IterationDetail {
     /// How well each judge's scores tell right from wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judges: Vec<JudgeCalibration>,
+    /// What was suspicious about right answers.
+    #[serde(default, skip_serializing_if = "FlagCounts::is_empty")]
+    pub flags: FlagCounts,
     /// How many samples each reason refused.
     pub refused: BTreeMap<String, u32>,
     /// Loss of the last optimizer step, in nats per token.

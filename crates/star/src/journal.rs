@@ -12,6 +12,7 @@ use autodidact_tasks::{StepCheck, StepChecker};
 use tokio::sync::mpsc;
 
 use crate::StarError;
+use crate::flags::{ShownHint, inspect};
 use crate::progress::Event;
 use crate::run::{Run, arithmetic};
 use crate::seams::Ask;
@@ -76,14 +77,20 @@ pub(crate) fn judge(
     checker: Option<&StepChecker>,
     problem: &Problem,
     sample: &Sample,
+    hint: Option<&ShownHint>,
 ) -> Verified {
     let text = &sample.completion.text;
-    let verification = autodidact_verify::verify(kind, problem, text);
+    let mut verification = autodidact_verify::verify(kind, problem, text);
     let check = checker.map(|checker| checker.check(problem, text));
     let false_step = match check {
         Some(StepCheck::FalseStep(step)) => Some(step),
         _ => None,
     };
+    if verification.verdict.is_right() {
+        verification
+            .flags
+            .extend(inspect(kind, problem, text, hint));
+    }
     Verified {
         key: sample.key.clone(),
         verification,
@@ -173,7 +180,8 @@ impl Run {
                 continue;
             };
             let checker = self.task.step_checker.as_ref();
-            let judged = judge(self.task.verify, checker, problem, sample);
+            let hint = self.shown_hint(problem, sample);
+            let judged = judge(self.task.verify, checker, problem, sample, hint.as_ref());
             let right = judged.verification.verdict.is_right();
             self.observer.on(&Event::Sampled { sample, right });
             verified.push(judged);
@@ -219,9 +227,30 @@ impl Run {
             .filter(|s| wanted.contains(&s.key.problem))
             .filter_map(|sample| {
                 let verified = verified.remove(&sample.key)?;
-                Some(Judged::new(sample, verified))
+                Some(self.flagged(sample, verified))
             });
         Ok(judged.collect())
+    }
+
+    /// What the prompt of a rationalization showed.
+    fn shown_hint(&self, problem: &Problem, sample: &Sample) -> Option<ShownHint> {
+        let hinted = sample.key.mode == Mode::Rationalization;
+        hinted.then(|| self.prompter.shown_hint(problem))
+    }
+
+    /// A sample from the journal. Verdicts from before there were flags have none; looking for them
+    /// again where there are none finds the same as it would have then.
+    pub(crate) fn flagged(&self, sample: Sample, mut verified: Verified) -> Judged {
+        let verification = &mut verified.verification;
+        if verification.flags.is_empty()
+            && verification.verdict.is_right()
+            && let Some(problem) = self.problem(&sample.key.problem)
+        {
+            let hint = self.shown_hint(problem, &sample);
+            let text = &sample.completion.text;
+            verification.flags = inspect(self.task.verify, problem, text, hint.as_ref());
+        }
+        Judged::new(sample, verified)
     }
 }
 

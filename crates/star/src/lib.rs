@@ -1,8 +1,8 @@
 //! The algorithm: models that teach themselves to reason.
 //!
 //! Start reading at `outer_loop.rs`, which is Algorithm 1 of the STaR paper. Its lines call
-//! `journal.rs` (sampling, durable before used), `rationalize.rs` (hints), `select.rs` (what is
-//! learned), `fine_tune.rs` (always from the base) and `baseline.rs` (what the student is measured
+//! `journal.rs` (sampling, durable before used), `rationalize.rs` (hints), `flags/` (right answers
+//! with wrong reasoning), `select.rs` (what is learned), `fine_tune.rs` (always from the base) and `baseline.rs` (what the student is measured
 //! against). `seams.rs` says what a student must be able to do; `local.rs` is the embedded engine.
 
 mod baseline;
@@ -11,11 +11,13 @@ mod ensemble;
 mod error;
 mod faculty;
 mod fine_tune;
+mod flags;
 mod iteration;
 mod journal;
 mod local;
 mod measure_once;
 mod outer_loop;
+mod overlaps;
 mod progress;
 mod prompt;
 mod rationalize;
@@ -36,9 +38,11 @@ pub use ensemble::{
 };
 pub use error::StarError;
 pub use faculty::Faculty;
+pub use flags::{ShownHint, inspect};
 pub use iteration::{IterationDetail, Marks};
 pub use local::LocalStudent;
 pub use measure_once::{Measured, Measurement, measure_once};
+pub use overlaps::started_without_search;
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};

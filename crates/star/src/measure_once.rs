@@ -72,7 +72,7 @@ pub fn measure_once(
         let Some(problem) = task.evaluate.iter().find(|p| p.id == sample.key.problem) else {
             return;
         };
-        let verified = judge(task.verify, None, problem, &sample);
+        let verified = judge(task.verify, None, problem, &sample, None);
         let is_right = verified.verification.verdict.is_right();
         *right
             .lock()

@@ -27,7 +27,7 @@ use crate::iteration::IterationDetail;
 use crate::journal::Sampling;
 use crate::progress::Event;
 use crate::run::{Run, Version};
-use crate::select::{Judged, Rules, Selected, count_refusals, select};
+use crate::select::{Judged, Rules, Selected, count_flags, count_refusals, select};
 use crate::{StarError, statistics};
 
 impl Run {
@@ -163,6 +163,7 @@ impl Run {
         detail.kept_rationales = of_mode(Mode::Rationale);
         detail.kept_rationalizations = of_mode(Mode::Rationalization);
         detail.refused = count_refusals(&decisions);
+        detail.flags = count_flags(&everything, &decisions);
         let counts = TrainCounts {
             total: problems.len() as u32,
             right: solved_plainly.len() as u32,
@@ -208,13 +209,15 @@ impl Run {
         let evaluation = statistics::compare(&baseline.marks.0, &marks.0);
         let selected: Option<(TrainCounts, IterationDetail)> =
             self.store.stage(n, "select").await?;
-        let counts = selected.map_or_else(empty_counts, |(counts, _)| counts);
+        let (counts, detail) =
+            selected.unwrap_or_else(|| (empty_counts(), IterationDetail::default()));
         let result = IterationResult {
             n,
             train: counts,
             evaluation,
             seconds: crate::status::seconds(&self.store, n).await?,
             adapter: student.adapter.clone().unwrap_or_default(),
+            flags: detail.flags,
         };
         self.store.finish_stage(n, "finished", &result).await?;
         self.tell_iteration(&result, true).await?;

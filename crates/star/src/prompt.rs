@@ -5,7 +5,8 @@ use autodidact_core::{
 };
 use autodidact_tasks::Task;
 
-use crate::rationalize::{hint_of, leaks_hint};
+use crate::flags::{ShownHint, contains_hint};
+use crate::rationalize::{hint_of, shown_solution};
 use crate::seams::TrainingPair;
 
 /// Writes problems down for a model. The hint exists in [`Prompter::hinted`] only: everything that
@@ -35,7 +36,7 @@ impl Prompter {
         // contains it; then only phrases that speak of a hint can give a leak away.
         prompter.hint_tells = !task.examples.iter().any(|example| {
             let hint = prompter.hint_text(&as_problem(example));
-            leaks_hint(&example.rationale, hint.as_deref())
+            hint.is_some_and(|hint| contains_hint(&example.rationale, &hint))
         });
         prompter
     }
@@ -118,6 +119,14 @@ impl Prompter {
         }
         let hint = hint_of(problem, self.strength)?;
         Some(self.format.hint.replace("{hint}", &hint))
+    }
+
+    /// What a hinted prompt shows, to recognise a rationalization that repeats it.
+    pub fn shown_hint(&self, problem: &Problem) -> ShownHint {
+        ShownHint {
+            text: self.hint_text(problem),
+            solution: shown_solution(problem, self.strength),
+        }
     }
 
     fn render(&self, problem: &Problem, hint: Option<&str>, few_shot: bool) -> Prompt {
@@ -280,6 +289,7 @@ mod tests {
             format,
             step_checker: None,
             dropped_overlap: 0,
+            overlaps: Vec::new(),
         };
         Prompter::new(&task, style, 6, HintStrength::Answer)
     }

@@ -1,28 +1,8 @@
-//! Rationalization (STaR, section 3.3): the hint, and rationales that betray it.
+//! Rationalization (STaR, section 3.3): the hint.
 
 use autodidact_core::{HintStrength, Problem};
 
 use crate::prompt::right_choice;
-
-/// Phrases of a model that speaks of its hint instead of reasoning.
-const LEAKS: &[&str] = &[
-    "as given",
-    "is given as",
-    "given answer",
-    "answer is given",
-    "answer was given",
-    "provided answer",
-    "answer provided",
-    "answer is provided",
-    "(correct)",
-    "the hint",
-    "we are told the answer",
-    "we know the answer",
-    "since the answer is",
-    "because the answer is",
-    "answer given",
-    "already know",
-];
 
 /// What the hint of a problem says; `None` if the problem has no gold answer.
 pub(crate) fn hint_of(problem: &Problem, strength: HintStrength) -> Option<String> {
@@ -70,23 +50,16 @@ fn readable(solution: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// True if a rationalization speaks of the hint it was given.
-pub(crate) fn leaks_hint(text: &str, hint: Option<&str>) -> bool {
-    let text = text.to_lowercase();
-    let hint = hint
-        .map(|h| h.trim().to_lowercase())
-        .filter(|h| !h.is_empty());
-    hint.is_some_and(|hint| text.contains(&hint)) || LEAKS.iter().any(|leak| text.contains(leak))
-}
-
-/// True if the text states an answer and nothing that leads to it: fewer than three words come
-/// before the statement.
-pub(crate) fn has_no_reasoning(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let statement = ["the answer is", "answer:", "####", "\\boxed"];
-    let at = statement.iter().filter_map(|mark| lower.find(mark)).min();
-    let before = at.map_or(lower.as_str(), |at| &lower[..at]);
-    before.split_whitespace().count() < 3
+/// The part of the worked solution that the hint shows.
+pub(crate) fn shown_solution(problem: &Problem, strength: HintStrength) -> Option<String> {
+    match strength {
+        HintStrength::Answer | HintStrength::Choice => None,
+        HintStrength::Steps | HintStrength::Solution => {
+            let hint = hint_of(problem, strength)?;
+            let solution = hint.split_once("; ")?.1.to_owned();
+            Some(solution)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +93,9 @@ mod tests {
             hint(HintStrength::Solution),
             "(b) market; one\ntwo\nthree\nfour"
         );
+        let shown = |strength| shown_solution(&problem(), strength);
+        assert_eq!(shown(HintStrength::Choice), None);
+        assert_eq!(shown(HintStrength::Steps).as_deref(), Some("one two"));
         assert_eq!(
             hint_of(
                 &Problem {
@@ -136,20 +112,5 @@ mod tests {
     fn solutions_lose_their_calculator_marks() {
         let solution = "She sold 48/2 = <<48/2=24>>24 clips.\n#### 24";
         assert_eq!(readable(solution), "She sold 48/2 = 24 clips.");
-    }
-
-    #[test]
-    fn leaks_are_seen_and_honest_reasoning_is_not() {
-        let hint = Some(" (the answer is 12)");
-        assert!(leaks_hint("3 * 4 is 12 (The answer is 12).", hint));
-        assert!(leaks_hint("As given, it is 12. The answer is 12.", hint));
-        assert!(!leaks_hint("3 * 4 = 12. The answer is 12.", hint));
-    }
-
-    #[test]
-    fn an_answer_alone_is_no_reasoning() {
-        assert!(has_no_reasoning("The answer is 12."));
-        assert!(has_no_reasoning("So, the answer is 12."));
-        assert!(!has_no_reasoning("3 * 4 = 12. The answer is 12."));
     }
 }

@@ -2,6 +2,7 @@
 
 use autodidact_core::{BaselineMeasurement, Mode, Problem, RunStatus, Split};
 use autodidact_store::RunStore;
+use autodidact_tasks::Overlap;
 
 use crate::StarError;
 use crate::iteration::IterationDetail;
@@ -57,6 +58,8 @@ pub struct ReportData {
     pub details: Vec<IterationDetail>,
     /// Losses of each training, in order.
     pub losses: Vec<LossCurve>,
+    /// Training problems that are also evaluated on, or nearly, dropped or not.
+    pub overlaps: Vec<Overlap>,
     /// A few problems before and after.
     pub examples: Vec<BeforeAndAfter>,
 }
@@ -96,6 +99,7 @@ pub async fn report_data(store: &RunStore, run: &str) -> Result<ReportData, Star
         controls,
         details,
         losses,
+        overlaps: crate::overlaps::recorded(store).await?,
         examples,
         status,
     })

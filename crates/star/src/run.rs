@@ -11,11 +11,11 @@ use autodidact_store::RunStore;
 use autodidact_tasks::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::StarError;
 use crate::faculty::Faculty;
 use crate::progress::Observer;
 use crate::prompt::Prompter;
 use crate::seams::Student;
+use crate::{StarError, overlaps};
 
 /// A run that can be started or resumed with [`Run::star`].
 pub struct Run {
@@ -186,6 +186,10 @@ impl Run {
     pub(crate) async fn check_inputs(&self) -> Result<(), StarError> {
         let recorded: Option<Inputs> = self.store.stage(0, "inputs").await?;
         let Some(recorded) = recorded else {
+            let overlaps = &self.task.overlaps;
+            self.store
+                .finish_stage(0, overlaps::STAGE, overlaps)
+                .await?;
             self.store.finish_stage(0, "inputs", &self.inputs).await?;
             return Ok(());
         };

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use autodidact_core::{
-    FinishReason, KeptRationale, Mode, Problem, ProblemId, RankBy, RefusalReason, Sample, Scores,
-    SelectSpec, Selection, TrainOn, Verdict,
+    FinishReason, Flag, FlagCounts, KeptRationale, Problem, ProblemId, RankBy, RefusalReason,
+    Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
 };
 use autodidact_store::Verified;
+use autodidact_tasks::equation_list;
 
 use crate::ensemble::Candidate;
 use crate::faculty::author;
 use crate::prompt::Prompter;
-use crate::rationalize::{has_no_reasoning, leaks_hint};
 
 /// A sample with what the verifier said about it.
 #[derive(Debug, Clone)]
@@ -91,23 +91,27 @@ pub(crate) fn select(
     for problem in problems {
         let mut candidates = by_problem.remove(&problem.id).unwrap_or_default();
         rank(&mut candidates, rules.spec.rank_by);
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         let mut kept = 0;
         let mut kept_of: HashMap<String, u32> = HashMap::new();
         for candidate in candidates {
-            let hint = prompter.hint_text(problem);
             let author = author(&candidate.sample.key.sampler).to_owned();
             let completion = prompter.completion(&candidate.sample.completion.text);
             let own = kept_of.entry(author.clone()).or_default();
-            let refused = refusal(&candidate, rules, hint.as_deref()).or_else(|| {
+            let mut flags = Vec::new();
+            let refused = refusal(&candidate, rules).or_else(|| {
                 if prompter
                     .stops()
                     .iter()
                     .any(|stop| completion.contains(stop.as_str()))
                 {
-                    Some(RefusalReason::Garbled)
-                } else if !seen.insert(fingerprint(&candidate.sample.completion.text)) {
+                    return Some(RefusalReason::Garbled);
+                }
+                flags.extend(seen.equations(&candidate.sample));
+                if !seen.text(&candidate.sample) {
                     Some(RefusalReason::Duplicate)
+                } else if let Some(flag) = flags.iter().find(|f| rules.spec.refuse.refuses(f)) {
+                    Some(flag.refusal())
                 } else if kept >= rules.spec.per_problem
                     || rules.caps.get(&author).is_some_and(|cap| *own >= *cap)
                 {
@@ -131,6 +135,7 @@ pub(crate) fn select(
             selected.decisions.push(Selection {
                 key: candidate.sample.key,
                 refused,
+                flags,
             });
         }
     }
@@ -138,7 +143,7 @@ pub(crate) fn select(
 }
 
 /// Why a sample cannot be trained on, whatever else was sampled.
-fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<RefusalReason> {
+fn refusal(candidate: &Judged, rules: &Rules<'_>) -> Option<RefusalReason> {
     let Judged {
         sample, verified, ..
     } = candidate;
@@ -158,11 +163,9 @@ fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<
     if text.chars().any(is_garbage) {
         return Some(RefusalReason::Garbled);
     }
-    if sample.key.mode == Mode::Rationalization && leaks_hint(text, hint) {
-        return Some(RefusalReason::HintLeak);
-    }
-    if has_no_reasoning(text) {
-        return Some(RefusalReason::NoReasoning);
+    let flags = &verified.verification.flags;
+    if let Some(flag) = flags.iter().find(|flag| spec.refuse.refuses(flag)) {
+        return Some(flag.refusal());
     }
     if spec.check_steps && verified.false_step.is_some() {
         return Some(RefusalReason::WrongStep);
@@ -171,6 +174,34 @@ fn refusal(candidate: &Judged, rules: &Rules<'_>, hint: Option<&str>) -> Option<
     let reaches = |scores: &Scores| scores.below(minimum).is_none();
     let scored = minimum.is_empty() || candidate.scores().is_some_and(reaches);
     (!scored).then_some(RefusalReason::LowScore)
+}
+
+/// What was met among the samples of one problem that could be kept, the best ranked first.
+#[derive(Default)]
+struct Seen {
+    texts: HashSet<String>,
+    equations: HashMap<Vec<String>, SampleKey>,
+}
+
+impl Seen {
+    /// True if the text is new.
+    fn text(&mut self, sample: &Sample) -> bool {
+        self.texts.insert(fingerprint(&sample.completion.text))
+    }
+
+    /// The flag of a sample with the equations of one before it. A text without equations is like
+    /// no other.
+    fn equations(&mut self, sample: &Sample) -> Option<Flag> {
+        let list = equation_list(&sample.completion.text);
+        if list.is_empty() {
+            return None;
+        }
+        if let Some(of) = self.equations.get(&list) {
+            return Some(Flag::DuplicateReasoning { of: of.clone() });
+        }
+        self.equations.insert(list, sample.key.clone());
+        None
+    }
 }
 
 /// Bytes that were no UTF-8 arrive as U+FFFD.
@@ -228,6 +259,24 @@ fn fingerprint(text: &str) -> String {
     out
 }
 
+/// How many right answers have each flag: those found in the answers, and those of the decisions.
+pub(crate) fn count_flags(judged: &[Judged], decisions: &[Selection]) -> FlagCounts {
+    let compared: HashMap<&SampleKey, &[Flag]> = decisions
+        .iter()
+        .map(|decision| (&decision.key, decision.flags.as_slice()))
+        .collect();
+    let mut counts = FlagCounts::default();
+    for one in judged.iter().filter(|one| one.is_right()) {
+        let key = &one.sample.key;
+        let compared = compared.get(key).copied().unwrap_or_default();
+        counts.add(
+            key.mode,
+            one.verified.verification.flags.iter().chain(compared),
+        );
+    }
+    counts
+}
+
 /// How often each reason refused a sample.
 pub(crate) fn count_refusals(decisions: &[Selection]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
@@ -235,4 +284,138 @@ pub(crate) fn count_refusals(decisions: &[Selection]) -> BTreeMap<String, u32> {
         *counts.entry(reason.as_str().to_owned()).or_insert(0) += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use autodidact_core::{
+        Answer, Completion, HintStrength, Mode, PromptFormat, PromptStyle, SamplerId, Split,
+        VerifyKind,
+    };
+    use autodidact_tasks::Task;
+
+    use super::*;
+    use crate::flags::inspect;
+
+    fn problem() -> Problem {
+        Problem {
+            id: ProblemId("p".into()),
+            question: "Tom has 3 apples and gets 4. How many has he?".into(),
+            gold: Some(Answer("7".into())),
+            choices: Vec::new(),
+            solution: None,
+            split: Split::Train,
+            meta: BTreeMap::new(),
+        }
+    }
+
+    fn judged(index: u32, text: &str) -> Judged {
+        let key = SampleKey {
+            iteration: 1,
+            problem: ProblemId("p".into()),
+            sampler: SamplerId("student/1".into()),
+            mode: Mode::Rationale,
+            index,
+        };
+        let completion = Completion {
+            text: text.into(),
+            finish: FinishReason::EndOfText,
+            tokens: text.len() as u32,
+            logprob: -1.0,
+        };
+        let mut verification = autodidact_verify::verify(VerifyKind::Number, &problem(), text);
+        verification.flags = inspect(VerifyKind::Number, &problem(), text, None);
+        let verified = Verified {
+            key: key.clone(),
+            verification,
+            false_step: None,
+        };
+        Judged::new(Sample { key, completion }, verified)
+    }
+
+    /// What becomes of each text, and the flags of the loop.
+    fn decide(spec: &SelectSpec, texts: &[&str]) -> (Vec<Option<&'static str>>, FlagCounts) {
+        let task = Task {
+            name: "t".into(),
+            train: Vec::new(),
+            evaluate: Vec::new(),
+            examples: Vec::new(),
+            verify: VerifyKind::Number,
+            format: PromptFormat::default(),
+            step_checker: None,
+            dropped_overlap: 0,
+            overlaps: Vec::new(),
+        };
+        let prompter = Prompter::new(&task, PromptStyle::Text, 0, HintStrength::Answer);
+        let rules = Rules {
+            spec,
+            train_on: &TrainOn::Union,
+            caps: BTreeMap::new(),
+            terms: BTreeMap::new(),
+        };
+        let all: Vec<Judged> = (0..).zip(texts).map(|(i, text)| judged(i, text)).collect();
+        let selected = select(&[problem()], all.clone(), &rules, &prompter);
+        let reasons: HashMap<u32, _> = selected
+            .decisions
+            .iter()
+            .map(|decision| (decision.key.index, decision.refused))
+            .collect();
+        let reason = |index: u32| reasons[&index].map(RefusalReason::as_str);
+        let decided = (0..texts.len() as u32).map(reason).collect();
+        (decided, count_flags(&all, &selected.decisions))
+    }
+
+    const TEXTS: [&str; 6] = [
+        "Tom has 3 + 4 = 7 apples. The answer is 7.",
+        "He has 4 + 3 = 7 now. So the answer is 7.",
+        "3 + 4 = 8, and 8 - 1 = 7. The answer is 7.",
+        "The answer is 7 because 3 + 4 = 7.",
+        "The answer is 7.",
+        "The hint says it is 7, so 10 - 3 = 7. The answer is 7.",
+    ];
+
+    #[test]
+    fn each_flag_refuses_for_its_reason() {
+        let (decided, flags) = decide(&SelectSpec::default(), &TEXTS);
+        let expected = [
+            None,
+            Some("duplicate-reasoning"),
+            Some("false-equation"),
+            Some("answer-before-derivation"),
+            Some("no-reasoning"),
+            Some("hint-leak"),
+        ];
+        assert_eq!(decided, expected);
+        assert_eq!((flags.rationales.right, flags.rationales.doubtful), (6, 4));
+        assert_eq!(flags.rationales.flags.len(), 5);
+        assert_eq!(flags.rationalizations.right, 0);
+    }
+
+    #[test]
+    fn what_is_switched_off_is_counted_and_kept() {
+        let mut spec = SelectSpec {
+            per_problem: 10,
+            ..SelectSpec::default()
+        };
+        spec.refuse.duplicate_reasoning = false;
+        spec.refuse.false_equation = false;
+        spec.refuse.answer_before_derivation = false;
+        let (decided, flags) = decide(&spec, &TEXTS);
+        assert_eq!(decided[..4], [None; 4]);
+        assert_eq!(decided[4], Some("no-reasoning"));
+        assert_eq!(flags.rationales.flags["false-equation"], 1);
+        // The fourth has the equations of the first, too.
+        assert_eq!(flags.rationales.flags["duplicate-reasoning"], 2);
+    }
+
+    #[test]
+    fn the_shortest_of_several_with_the_same_equations_is_kept() {
+        let spec = SelectSpec {
+            rank_by: RankBy::Shortest,
+            ..SelectSpec::default()
+        };
+        let long = "Tom had 3 apples and then he got 4, which makes 3 + 4 = 7. The answer is 7.";
+        let (decided, _) = decide(&spec, &[long, "4+3=7 in all. The answer is 7."]);
+        assert_eq!(decided, [Some("duplicate-reasoning"), None]);
+    }
 }

@@ -156,7 +156,7 @@ impl Run {
             .filter(|s| wanted.contains(&s.key.problem));
         let judged = wanted.filter_map(|sample| {
             let verified = verified.remove(&sample.key)?;
-            Some(Judged::new(sample, verified))
+            Some(self.flagged(sample, verified))
         });
         Ok(judged.collect())
     }

@@ -85,6 +85,7 @@ fn task() -> Task {
         },
         step_checker: None,
         dropped_overlap: 0,
+        overlaps: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Between rows and the words of the core: keys, and enums stored by their names.
 
-use autodidact_core::{Mode, ProblemId, SampleKey, SamplerId};
+use autodidact_core::{Flag, Mode, ProblemId, SampleKey, SamplerId};
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, Sqlite};
@@ -40,7 +40,29 @@ pub(crate) fn json_list(problems: &[&ProblemId]) -> String {
     serde_json::Value::from(ids).to_string()
 }
 
+/// Flags as the journal holds them.
+pub(crate) fn flags_as_json(flags: &[Flag]) -> Result<String, StoreError> {
+    serde_json::to_string(flags).map_err(|source| StoreError::Json {
+        what: "flags".to_owned(),
+        source,
+    })
+}
+
 impl RunStore {
+    /// The flags in a row; none in rows from before there were flags, and in a journal of that time
+    /// that is only read.
+    pub(crate) fn flags(&self, row: &SqliteRow) -> Result<Vec<Flag>, StoreError> {
+        let json: Option<String> = match row.try_get("flags") {
+            Ok(json) => json,
+            Err(sqlx::Error::ColumnNotFound(_)) => None,
+            Err(error) => return Err(self.failed("reading a row")(error)),
+        };
+        let parse = |json: String| {
+            serde_json::from_str(&json).map_err(|error| self.damaged(error.to_string()))
+        };
+        json.map(parse).transpose().map(Option::unwrap_or_default)
+    }
+
     /// The key in a row that has the columns of [`bind_key`].
     pub(crate) fn key(&self, row: &SqliteRow) -> Result<SampleKey, StoreError> {
         Ok(SampleKey {

@@ -2,6 +2,7 @@
 
 use autodidact_core::{RefusalReason, Selection};
 
+use crate::rows::flags_as_json;
 use crate::{RunStore, StoreError};
 
 impl RunStore {
@@ -18,11 +19,12 @@ impl RunStore {
         for selection in selections {
             let id = self.sample_id(&mut transaction, &selection.key).await?;
             inserted += sqlx::query(
-                "INSERT INTO selection (sample, refused) VALUES (?, ?) \
+                "INSERT INTO selection (sample, refused, flags) VALUES (?, ?, ?) \
                  ON CONFLICT (sample) DO NOTHING",
             )
             .bind(id)
             .bind(selection.refused.map(RefusalReason::as_str))
+            .bind(flags_as_json(&selection.flags)?)
             .execute(&mut *transaction)
             .await
             .map_err(self.failed(doing))?
@@ -53,6 +55,7 @@ impl RunStore {
                 Ok(Selection {
                     key: self.key(row)?,
                     refused: refused.map(|name| self.word(name)).transpose()?,
+                    flags: self.flags(row)?,
                 })
             })
             .collect()

@@ -3,7 +3,7 @@
 use autodidact_core::{Mode, SampleKey, SamplerId, Verdict, Verification};
 use sqlx::sqlite::SqliteRow;
 
-use crate::rows::bind_key;
+use crate::rows::{bind_key, flags_as_json};
 use crate::{RunStore, StoreError};
 
 /// What the verifier said about one answer.
@@ -40,8 +40,8 @@ impl RunStore {
                 Verdict::Right | Verdict::Wrong => None,
             };
             inserted += sqlx::query(
-                "INSERT INTO verification (sample, verdict, reason, extracted, how, false_step) \
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sample) DO NOTHING",
+                "INSERT INTO verification (sample, verdict, reason, extracted, how, false_step, flags) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sample) DO NOTHING",
             )
             .bind(id)
             .bind(verification.verdict.as_str())
@@ -49,6 +49,7 @@ impl RunStore {
             .bind(verification.extracted.clone())
             .bind(verification.how.clone())
             .bind(false_step.clone())
+            .bind(flags_as_json(&verification.flags)?)
             .execute(&mut *transaction)
             .await
             .map_err(self.failed(doing))?
@@ -112,6 +113,7 @@ impl RunStore {
             verdict,
             extracted: self.column(row, "extracted")?,
             how: self.column(row, "how")?,
+            flags: self.flags(row)?,
         };
         Ok(Verified {
             key: self.key(row)?,

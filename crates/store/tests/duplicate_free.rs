@@ -18,6 +18,7 @@ fn verified(problem: u32, verdict: Verdict) -> Verified {
             verdict,
             extracted: Some("5".into()),
             how: "equal as numbers".into(),
+            flags: Vec::new(),
         },
         false_step: None,
     }
@@ -76,6 +77,7 @@ async fn every_kind_of_row_is_recorded_once() {
         [Selection {
             key: key(1, 0),
             refused,
+            flags: Vec::new(),
         }]
     };
     let kept = decision(None);

@@ -5,7 +5,7 @@
 mod common;
 
 use autodidact_core::{
-    Answer, Mode, Problem, ProblemId, RefusalReason, SamplerId, Selection, Split, Verdict,
+    Answer, Flag, Mode, Problem, ProblemId, RefusalReason, SamplerId, Selection, Split, Verdict,
     Verification,
 };
 use autodidact_store::{RunStore, StoreError, VerdictCount, Verified, atomic_write};
@@ -71,6 +71,7 @@ async fn verdicts_keep_their_evidence() {
             verdict,
             extracted: step.map(|_| "4".into()),
             how: "compared as integers".into(),
+            flags: flags(step),
         },
         false_step: step.map(str::to_owned),
     })
@@ -93,6 +94,11 @@ async fn verdicts_keep_their_evidence() {
     );
 }
 
+fn flags(step: Option<&str>) -> Vec<Flag> {
+    let equation = |text: &str| Flag::FalseEquation { text: text.into() };
+    step.map(equation).into_iter().collect()
+}
+
 #[tokio::test]
 async fn every_refusal_reason_survives() {
     use RefusalReason as R;
@@ -106,6 +112,10 @@ async fn every_refusal_reason_survives() {
         R::HintLeak,
         R::WrongStep,
         R::NoReasoning,
+        R::HintText,
+        R::AnswerBeforeDerivation,
+        R::FalseEquation,
+        R::DuplicateReasoning,
     ];
     let selections: Vec<Selection> = std::iter::once(None)
         .chain(reasons.map(Some))
@@ -113,12 +123,16 @@ async fn every_refusal_reason_survives() {
         .map(|(refused, index)| Selection {
             key: key(1, index),
             refused,
+            flags: match refused {
+                Some(R::DuplicateReasoning) => vec![Flag::DuplicateReasoning { of: key(1, 0) }],
+                _ => Vec::new(),
+            },
         })
         .collect();
     let unknown = store.record_selections(&selections).await.unwrap_err();
     assert!(matches!(unknown, StoreError::UnknownSample { .. }));
-    store.record_samples(&common::batch(1, 9)).await.unwrap();
-    assert_eq!(store.record_selections(&selections).await.unwrap(), 9);
+    store.record_samples(&common::batch(1, 13)).await.unwrap();
+    assert_eq!(store.record_selections(&selections).await.unwrap(), 13);
     assert_eq!(store.selections(1).await.unwrap(), selections);
     assert_eq!(store.refusals(1).await.unwrap().len(), reasons.len());
 }

@@ -8,8 +8,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use autodidact_store::{RunStore, StoreError};
-use common::batch;
+use autodidact_core::{Flag, Verdict, Verification};
+use autodidact_store::{RunStore, StoreError, Verified};
+use common::{batch, key};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -104,6 +105,45 @@ async fn newer_and_foreign_databases_are_refused() {
     execute(&foreign.join("run.db"), "CREATE TABLE cookies (a)").await;
     let error = RunStore::open_or_create(&foreign, "").await.unwrap_err();
     assert!(error.to_string().contains("another program"), "{error}");
+}
+
+/// A journal as it was before there were flags can be read, and gets them when it is written.
+#[tokio::test]
+async fn journals_without_flags_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let verified = |index| Verified {
+        key: key(1, index),
+        verification: Verification {
+            verdict: Verdict::Right,
+            extracted: None,
+            how: "equal".into(),
+            flags: vec![Flag::HintText],
+        },
+        false_step: None,
+    };
+    let store = RunStore::create(directory.path(), "old").await.unwrap();
+    store.record_samples(&batch(1, 2)).await.unwrap();
+    store.record_verifications(&[verified(0)]).await.unwrap();
+    drop(store);
+    let database = directory.path().join("run.db");
+    for statement in [
+        "ALTER TABLE verification DROP COLUMN flags",
+        "ALTER TABLE selection DROP COLUMN flags",
+        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "PRAGMA user_version = 2",
+    ] {
+        execute(&database, statement).await;
+    }
+    let reader = RunStore::open_reader(directory.path()).await.unwrap();
+    let read = reader.verification(&key(1, 0)).await.unwrap().unwrap();
+    assert!(read.verification.flags.is_empty());
+    assert!(reader.selections(1).await.unwrap().is_empty());
+    drop(reader);
+    let store = RunStore::open(directory.path()).await.unwrap();
+    assert_eq!(store.verification(&key(1, 0)).await.unwrap().unwrap(), read);
+    store.record_verifications(&[verified(1)]).await.unwrap();
+    let found = store.verification(&key(1, 1)).await.unwrap().unwrap();
+    assert_eq!(found.verification.flags, [Flag::HintText]);
 }
 
 #[tokio::test]

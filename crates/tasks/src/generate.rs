@@ -131,6 +131,7 @@ pub(crate) fn task(
         format: generator.format(),
         step_checker: Some(generator.step_checker()),
         dropped_overlap: 0,
+        overlaps: Vec::new(),
     })
 }
 

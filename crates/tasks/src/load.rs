@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use autodidact_core::{
-    Example, HintPlace, Problem, PromptFormat, Split, TaskSpec, Verdict, VerifyKind,
+    Decontaminate, Example, HintPlace, Problem, ProblemId, PromptFormat, Split, TaskSpec, Verdict,
+    VerifyKind,
 };
 use autodidact_verify::verify_answer;
 
@@ -12,6 +13,7 @@ use crate::error::TaskError;
 use crate::examples::read_examples;
 use crate::fields::Fields;
 use crate::generate;
+use crate::overlap::{Overlap, OverlapRules, find_overlaps};
 use crate::random::Random;
 use crate::read::{SeenIds, read_problems};
 use crate::split::{drop_overlap, hold_out};
@@ -36,6 +38,17 @@ pub struct Task {
     pub step_checker: Option<StepChecker>,
     /// Training problems dropped because they are evaluated on.
     pub dropped_overlap: u32,
+    /// Training problems that are also evaluated on, or nearly, dropped or not.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// How training problems that are also evaluated on are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// As the `[task]` section says.
+    Full,
+    /// As it was before there was a choice: the same question is dropped.
+    SameQuestion,
 }
 
 /// Generates or reads the task of a `[task]` section.
@@ -50,6 +63,29 @@ pub fn load(
     examples_wanted: usize,
     seed: u64,
 ) -> Result<Task, TaskError> {
+    load_by(spec, examples_file, examples_wanted, seed, Search::Full)
+}
+
+/// [`load`] as it was before overlaps were searched for: training problems with the very question
+/// of an evaluation problem are dropped and nothing else. For runs that were started then, which
+/// must go on with the same problems.
+pub fn load_without_search(
+    spec: &TaskSpec,
+    examples_file: Option<&Path>,
+    examples_wanted: usize,
+    seed: u64,
+) -> Result<Task, TaskError> {
+    let search = Search::SameQuestion;
+    load_by(spec, examples_file, examples_wanted, seed, search)
+}
+
+fn load_by(
+    spec: &TaskSpec,
+    examples_file: Option<&Path>,
+    examples_wanted: usize,
+    seed: u64,
+    search: Search,
+) -> Result<Task, TaskError> {
     let mut task = match (&spec.builtin, &spec.train) {
         (Some(name), _) => {
             let drawn = if examples_file.is_some() {
@@ -59,7 +95,7 @@ pub fn load(
             };
             generate::task(name, spec, drawn, seed)?
         }
-        (None, Some(train)) => from_files(train, spec, seed)?,
+        (None, Some(train)) => from_files(train, spec, seed, search)?,
         (None, None) => {
             let problem = "names neither `builtin` nor `train`; give one";
             return Err(TaskError::spec("task", problem));
@@ -78,7 +114,7 @@ pub fn load(
     Ok(task)
 }
 
-fn from_files(path: &Path, spec: &TaskSpec, seed: u64) -> Result<Task, TaskError> {
+fn from_files(path: &Path, spec: &TaskSpec, seed: u64, search: Search) -> Result<Task, TaskError> {
     let fields = Fields::from_spec(spec);
     let read = read_problems(path, &fields, Split::Train)?;
     let (mut train, mut evaluate) = match &spec.evaluate {
@@ -92,7 +128,10 @@ fn from_files(path: &Path, spec: &TaskSpec, seed: u64) -> Result<Task, TaskError
     for problem in &mut evaluate {
         problem.split = Split::Evaluate;
     }
-    let dropped_overlap = drop_overlap(&mut train, &evaluate);
+    let (dropped_overlap, overlaps) = match search {
+        Search::Full => decontaminate(path, &mut train, &evaluate, OverlapRules::from_spec(spec))?,
+        Search::SameQuestion => (drop_overlap(&mut train, &evaluate), Vec::new()),
+    };
     if train.is_empty() || evaluate.is_empty() {
         let problem = if dropped_overlap > 0 {
             "holds no problem that is not also evaluated on"
@@ -133,7 +172,47 @@ fn from_files(path: &Path, spec: &TaskSpec, seed: u64) -> Result<Task, TaskError
         format: format_for(verify),
         step_checker: (verify == VerifyKind::Number).then(StepChecker::equations),
         dropped_overlap,
+        overlaps,
     })
+}
+
+/// Looks for training problems that are also evaluated on and does with them what the rules say.
+/// Returns how many were dropped, and all that were found.
+fn decontaminate(
+    path: &Path,
+    train: &mut Vec<Problem>,
+    evaluate: &[Problem],
+    rules: OverlapRules,
+) -> Result<(u32, Vec<Overlap>), TaskError> {
+    let overlaps = find_overlaps(train, evaluate, &rules);
+    if rules.decontaminate == Decontaminate::Fail {
+        let mut counted = overlaps.iter().filter(|overlap| rules.counts(overlap));
+        if let Some(first) = counted.next() {
+            return Err(TaskError::file(path, contaminated(first, counted.count())));
+        }
+    }
+    let dropped: HashSet<&ProblemId> = overlaps
+        .iter()
+        .filter(|overlap| overlap.dropped)
+        .map(|overlap| &overlap.train)
+        .collect();
+    train.retain(|problem| !dropped.contains(&problem.id));
+    Ok((dropped.len() as u32, overlaps))
+}
+
+fn contaminated(first: &Overlap, others: usize) -> String {
+    let more = match others {
+        0 => String::new(),
+        n => format!(", and {n} more overlap with others"),
+    };
+    format!(
+        "the training problem `{}` overlaps with the evaluation problem `{}` ({}: `{}`){more}; \
+         remove them, or set `task.decontaminate` to `drop`",
+        first.train,
+        first.evaluate,
+        first.kind.in_words(),
+        first.shared
+    )
 }
 
 /// Keeps a random `count` of the problems, in their order.

@@ -140,7 +140,7 @@ fn check_addition(question: &str, text: &str) -> StepCheck {
 }
 
 /// Takes the marks `<<48/2=24>>` of GSM8K out; the second text holds what was in them.
-fn without_calculator_marks(text: &str) -> (String, String) {
+pub(crate) fn without_calculator_marks(text: &str) -> (String, String) {
     let mut plain = String::with_capacity(text.len());
     let mut marks = String::new();
     let mut rest = text;
@@ -157,7 +157,7 @@ fn without_calculator_marks(text: &str) -> (String, String) {
     (plain, marks)
 }
 
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     let mut end = text.len().min(LONGEST_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;

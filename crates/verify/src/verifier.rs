@@ -36,6 +36,7 @@ pub(crate) fn cannot_tell(reason: impl Into<String>, extracted: Option<String>) 
         how: reason.clone(),
         verdict: Verdict::CannotTell(reason),
         extracted,
+        flags: Vec::new(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn decided(right: bool, extracted: String, how: String) -> Verificati
         },
         extracted: Some(extracted),
         how,
+        flags: Vec::new(),
     }
 }
 

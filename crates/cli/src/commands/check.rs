@@ -8,6 +8,7 @@ use autodidact_tasks::Task;
 
 use crate::arguments::CheckArguments;
 use crate::failure::Failure;
+use crate::overlap_tables::Overlaps;
 use crate::printer::{Plan, PlannedLoop, Printer};
 use crate::settings::Settings;
 use crate::{fleet, open};
@@ -52,6 +53,7 @@ pub(crate) fn execute(
         evaluate_problems: task.evaluate.len(),
         examples: task.examples.len(),
         dropped_overlap: task.dropped_overlap,
+        overlaps: Overlaps::first(&task.overlaps),
         model: spec
             .student
             .model

@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use autodidact_core::RunSpec;
-use autodidact_star::{Faculty, Parts, ReportData, Run, report_data, validate};
+use autodidact_star::{
+    Faculty, Parts, ReportData, Run, report_data, started_without_search, validate,
+};
 use autodidact_store::{Opened, RunStore, atomic_write};
 
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
+use crate::overlap_tables::Overlaps;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::spec_changes::changes;
@@ -22,7 +25,7 @@ pub(crate) async fn execute(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let open = open::spec(&arguments.spec, &arguments.overrides)?;
-    let task = open.task()?;
+    let mut task = open.task()?;
     let name = open.spec.run.name.as_str().to_owned();
     let directory = arguments
         .runs
@@ -45,6 +48,9 @@ pub(crate) async fn execute(
     let Opened { store, resumed } = RunStore::open_or_create(&directory, &spec_text).await?;
     if resumed {
         refuse_changes(&store.spec().await?, &spec_text, &name)?;
+        if started_without_search(&store).await? {
+            task = open.task_without_search()?;
+        }
         printer.note(&format!(
             "going on with the run `{name}` in {}",
             directory.display()
@@ -55,11 +61,8 @@ pub(crate) async fn execute(
             directory.display()
         ));
     }
-    if task.dropped_overlap > 0 {
-        printer.note(&format!(
-            "{} training problems are also evaluated on and were left out",
-            task.dropped_overlap
-        ));
+    if let Some(overlaps) = Overlaps::first(&task.overlaps) {
+        printer.note(&overlaps.text());
     }
     let store = Arc::new(store);
     let faculty = Faculty::open(&store, teachers, judges, open.spec.run.budget_usd).await?;

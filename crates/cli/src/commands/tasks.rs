@@ -1,18 +1,66 @@
-//! `tasks`: the generated tasks.
+//! `tasks`: the generated tasks, and what two files of problems have in common.
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use autodidact_core::{HintStrength, Problem, PromptStyle, TaskSpec};
+use autodidact_core::{DropOrKeep, HintStrength, Problem, PromptStyle, TaskSpec};
 use autodidact_star::Prompter;
-use autodidact_tasks::{Task, builtin_names, load, write_jsonl};
+use autodidact_tasks::{
+    Fields, OverlapRules, Task, builtin_names, find_overlaps, for_each_problem, load, write_jsonl,
+};
 
-use crate::arguments::TasksCommand;
+use crate::arguments::{TasksArguments, TasksCommand};
 use crate::failure::Failure;
+use crate::overlap_tables::Overlaps;
 use crate::printer::{Printer, ShownProblem};
 
-pub(crate) fn execute(command: &TasksCommand, printer: &Printer) -> Result<(), Failure> {
+pub(crate) fn execute(arguments: &TasksArguments, printer: &Printer) -> Result<(), Failure> {
+    match (&arguments.command, &arguments.file, &arguments.evaluate) {
+        (Some(command), _, _) => generated(command, printer),
+        (None, Some(file), Some(evaluate)) => compare(file, evaluate, arguments, printer),
+        (None, _, _) => Err(Failure::Usage(
+            "name a file of training problems and `--evaluate` with another file, or give `list`, `show` or `write`"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Lists the training problems that are also evaluated on.
+fn compare(
+    file: &Path,
+    evaluate: &Path,
+    arguments: &TasksArguments,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let read = |path: &Path, question: Option<&String>| {
+        let fields = Fields {
+            question: question.cloned(),
+            id: arguments.id.clone(),
+            ..Fields::default()
+        };
+        let mut problems: Vec<Problem> = Vec::new();
+        for_each_problem(path, &fields, |problem| {
+            problems.push(problem);
+            true
+        })?;
+        Ok::<_, Failure>(problems)
+    };
+    let question = arguments.question.as_ref();
+    let train = read(file, question)?;
+    let held_out = read(evaluate, arguments.evaluate_question.as_ref().or(question))?;
+    let rules = OverlapRules {
+        other_numbers: if arguments.other_numbers {
+            DropOrKeep::Drop
+        } else {
+            DropOrKeep::Keep
+        },
+        ..OverlapRules::from_spec(&TaskSpec::default())
+    };
+    printer.overlaps(&Overlaps::all(&find_overlaps(&train, &held_out, &rules)))
+}
+
+fn generated(command: &TasksCommand, printer: &Printer) -> Result<(), Failure> {
     match command {
         TasksCommand::List => printer.tasks(builtin_names()),
         TasksCommand::Show {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use autodidact_core::{
     Answer, BaselineAccuracy, BaselineMeasurement, BestIteration, Choice, EvaluationResult,
-    IterationResult, Problem, ProblemId, RunState, RunStatus, Split, StageSeconds, TrainCounts,
-    Usd,
+    FlagCounts, FlagTally, IterationResult, Problem, ProblemId, RunState, RunStatus, Split,
+    StageSeconds, TrainCounts, Usd,
 };
 use autodidact_star::{
     BeforeAndAfter, IterationDetail, LossCurve, ModelSummary, ReportData, ShownAnswer, accuracy,
     wilson,
 };
+
+use autodidact_tasks::{Overlap, OverlapKind};
 
 /// Held-out problems.
 const HELD_OUT: u32 = 200;
@@ -55,6 +57,7 @@ pub(crate) fn sample(loops: u32) -> ReportData {
         ],
         details: (1..=loops).map(detail).collect(),
         losses,
+        overlaps: vec![overlap()],
         examples: vec![gained(), lost()],
     }
 }
@@ -98,6 +101,31 @@ fn iteration(n: u32) -> IterationResult {
             evaluate: 59.97,
         },
         adapter: format!("adapters/{n}"),
+        flags: flags(n),
+    }
+}
+
+/// Many false equations with the hint, few without.
+fn flags(n: u32) -> FlagCounts {
+    let tally = |right, doubtful, flags: &[(&str, u32)]| FlagTally {
+        right,
+        doubtful,
+        flags: flags.iter().map(|(f, n)| ((*f).to_owned(), *n)).collect(),
+    };
+    FlagCounts {
+        rationales: tally(400 + 40 * n.min(30), 60 / n, &[("false-equation", 60 / n)]),
+        rationalizations: tally(300, 97 / n, &[("false-equation", 90 / n), ("hint-leak", 7)]),
+    }
+}
+
+fn overlap() -> Overlap {
+    Overlap {
+        train: ProblemId("addition-2-0001".to_owned()),
+        evaluate: ProblemId("addition-2-0777".to_owned()),
+        kind: OverlapKind::SharedRun { words: 15 },
+        shared: "she sells the remainder at the farmers market daily".to_owned(),
+        other_numbers: false,
+        dropped: true,
     }
 }
 
@@ -138,6 +166,7 @@ fn detail(n: u32) -> IterationDetail {
         final_loss: losses.last().map_or(0.0, |l| f64::from(*l)),
         models: vec![teacher(n)],
         judges: Vec::new(),
+        flags: flags(n),
     }
 }
 
