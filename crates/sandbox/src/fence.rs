@@ -30,9 +30,7 @@ fn fences(text: &str) -> Vec<(&str, &str)> {
                     open = Some((marks, language, at + line.len()));
                 }
             }
-            Some((marks, language, start))
-                if trimmed.len() == ticks && ticks >= marks.len() =>
-            {
+            Some((marks, language, start)) if trimmed.len() == ticks && ticks >= marks.len() => {
                 found.push((language, text.get(start..at).unwrap_or_default()));
                 open = None;
             }
@@ -62,7 +60,10 @@ mod tests {
         assert_eq!(program("def f(): pass", PYTHON), "def f(): pass");
         assert_eq!(program("cut\n```py\nx = 1\ny", PYTHON), "x = 1\ny");
         assert_eq!(program("````python\n```\n````", PYTHON), "```\n");
-        assert_eq!(program("use ```f(x)``` here", PYTHON), "use ```f(x)``` here");
+        assert_eq!(
+            program("use ```f(x)``` here", PYTHON),
+            "use ```f(x)``` here"
+        );
     }
 
     proptest! {

@@ -5,7 +5,10 @@ use std::io::Write;
 use serde::Serialize;
 
 /// Writes a value and a line's end; gives the exit code.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is launched"))]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing is launched")
+)]
 pub(crate) fn write_json(value: &impl Serialize) -> Result<u8, String> {
     let mut line = serde_json::to_vec(value).map_err(|e| e.to_string())?;
     line.push(b'\n');

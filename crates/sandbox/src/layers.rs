@@ -69,7 +69,10 @@ pub struct Layers {
 
 impl Layers {
     /// Notes that a layer holds, or why it does not.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is applied"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "nothing is applied")
+    )]
     pub(crate) fn note(&mut self, layer: Layer, outcome: Result<String, String>) {
         let holds = outcome.is_ok();
         let (Ok(detail) | Err(detail)) = outcome;

@@ -18,8 +18,8 @@ mod sandbox;
 mod slots;
 mod sql;
 
-pub(crate) use json::write_json;
 pub use command::CommandInput;
+pub(crate) use json::write_json;
 pub use launch::launch;
 pub use layers::{Layer, LayerFinding, Layers};
 pub use sandbox::{Launcher, Policy, Sandbox, Surroundings};

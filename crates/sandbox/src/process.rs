@@ -187,10 +187,18 @@ fn read_lines(mut out: impl Read, limit: usize, id: usize, events: &Sender<(usiz
             drop(events.send((id, Event::TooMuch)));
             return;
         }
-        for part in buffer.get(..count).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
+        for part in buffer
+            .get(..count)
+            .unwrap_or_default()
+            .split_inclusive(|b| *b == b'\n')
+        {
             line.extend_from_slice(part);
             let whole = line.ends_with(b"\n");
-            if whole && events.send((id, Event::Line(std::mem::take(&mut line)))).is_err() {
+            if whole
+                && events
+                    .send((id, Event::Line(std::mem::take(&mut line))))
+                    .is_err()
+            {
                 return;
             }
         }

@@ -104,7 +104,9 @@ impl Sandbox {
             environment,
             ..
         } = &self.surroundings;
-        let found = self.python.get_or_init(|| python::find(python, environment));
+        let found = self
+            .python
+            .get_or_init(|| python::find(python, environment));
         found.as_ref().map_err(String::as_str)
     }
 

@@ -12,11 +12,23 @@ fn asserts_decide() {
     if !can_run() {
         return;
     }
-    right(&code("assert double(2) == 4\nassert double('a') == 'aa'", DOUBLE));
-    right(&code(r#"["assert double(2) == 4", "assert double([1]) == [1, 1]"]"#, DOUBLE));
-    let found = code(r#"["assert double(2) == 4", "assert double(2) == 5"]"#, DOUBLE);
+    right(&code(
+        "assert double(2) == 4\nassert double('a') == 'aa'",
+        DOUBLE,
+    ));
+    right(&code(
+        r#"["assert double(2) == 4", "assert double([1]) == [1, 1]"]"#,
+        DOUBLE,
+    ));
+    let found = code(
+        r#"["assert double(2) == 4", "assert double(2) == 5"]"#,
+        DOUBLE,
+    );
     wrong(&found, "test 2 fails: assert double(2) == 5");
-    wrong(&code("assert triple(2) == 6", DOUBLE), "name 'triple' is not defined");
+    wrong(
+        &code("assert triple(2) == 6", DOUBLE),
+        "name 'triple' is not defined",
+    );
 }
 
 #[test]
@@ -36,7 +48,8 @@ fn whole_programs_are_judged_by_what_they_write() {
         return;
     }
     let gold = r#"[{"stdin": "1 2\n", "stdout": "3"}, {"stdin": "5 -5", "stdout": "0\n"}]"#;
-    let program = "```python\nimport sys\na, b = map(int, sys.stdin.read().split())\nprint(a + b)\n```";
+    let program =
+        "```python\nimport sys\na, b = map(int, sys.stdin.read().split())\nprint(a + b)\n```";
     right(&code(gold, program));
     let with_input = "```python\na, b = input().split()\nprint(int(a) + int(b))\n```";
     right(&code(gold, with_input));
@@ -59,7 +72,10 @@ fn human_eval_s_form_is_understood() {
     });
     let gold = gold.to_string();
     right(&code(&gold, "    return math.fsum(xs) / len(xs)\n"));
-    right(&code(&gold, "```python\ndef mean(xs):\n    return math.fsum(xs) / len(xs)\n```"));
+    right(&code(
+        &gold,
+        "```python\ndef mean(xs):\n    return math.fsum(xs) / len(xs)\n```",
+    ));
     wrong(&code(&gold, "    return xs[0]\n"), "fails");
     // A helper of the prompt is the prompt's, whatever the code makes of it.
     let forged = "```python\ndef scale(x):\n    return 10\ndef mean(xs):\n    return 0\n```";
@@ -72,7 +88,10 @@ fn mbpp_s_habits_are_understood() {
     if !can_run() {
         return;
     }
-    right(&code("assert sum(10, 15) == 6", "def sum(a, b):\n    return 6"));
+    right(&code(
+        "assert sum(10, 15) == 6",
+        "def sum(a, b):\n    return 6",
+    ));
     right(&code(
         "assert math.isclose(area(1), 3.14159, rel_tol=0.01)",
         "import math\ndef area(r):\n    return math.pi * r * r",
@@ -81,7 +100,10 @@ fn mbpp_s_habits_are_understood() {
         "assert set(common((1, 2), (2, 3))) == set((2,))",
         "def common(a, b):\n    return tuple(set(a) & set(b))",
     ));
-    right(&code("assert is_even(2) == True", "is_even = lambda n: n % 2 == 0"));
+    right(&code(
+        "assert is_even(2) == True",
+        "is_even = lambda n: n % 2 == 0",
+    ));
 }
 
 #[test]
@@ -151,8 +173,14 @@ fn classes_are_used_from_afar() {
     right(&found);
     assert!(found.how.contains("trust the methods"), "{}", found.how);
     let solution = "class Solution:\n    def twoSum(self, nums, target):\n        return [0, 1]\n";
-    right(&code("assert Solution().twoSum([2, 7], 9) == [0, 1]", solution));
-    wrong(&code("assert Solution().twoSum([2, 7], 9) == [1, 0]", solution), "fails");
+    right(&code(
+        "assert Solution().twoSum([2, 7], 9) == [0, 1]",
+        solution,
+    ));
+    wrong(
+        &code("assert Solution().twoSum([2, 7], 9) == [1, 0]", solution),
+        "fails",
+    );
 }
 
 #[test]
@@ -184,11 +212,26 @@ fn what_fails_is_wrong_and_says_why() {
     if !can_run() {
         return;
     }
-    wrong(&code("assert f() == 1", "def f(:"), "the code fails: SyntaxError");
-    wrong(&code("assert f() == 1", "import nothing_like_it"), "ModuleNotFoundError");
-    wrong(&code("assert f() == 1", "def f():\n    return 1 / 0"), "ZeroDivisionError");
-    wrong(&code("assert f() == 1", "def f():\n    return f()"), "RecursionError");
-    wrong(&code("assert f() == 1", "def f():\n    return object()"), "fails");
+    wrong(
+        &code("assert f() == 1", "def f(:"),
+        "the code fails: SyntaxError",
+    );
+    wrong(
+        &code("assert f() == 1", "import nothing_like_it"),
+        "ModuleNotFoundError",
+    );
+    wrong(
+        &code("assert f() == 1", "def f():\n    return 1 / 0"),
+        "ZeroDivisionError",
+    );
+    wrong(
+        &code("assert f() == 1", "def f():\n    return f()"),
+        "RecursionError",
+    );
+    wrong(
+        &code("assert f() == 1", "def f():\n    return object()"),
+        "fails",
+    );
 }
 
 #[test]
@@ -199,8 +242,14 @@ fn what_cannot_be_told_says_why() {
     cannot_tell(&code("assert f( == 1", DOUBLE), "not Python");
     cannot_tell(&code("print(double(1))", DOUBLE), "no `assert`");
     cannot_tell(&code("{\"tests\": 1}", DOUBLE), "cannot be read");
-    cannot_tell(&code("import pytest\nassert double(1) == 2", DOUBLE), "not there");
-    cannot_tell(&code("assert double(1) == 2", "```python\n```"), "no program");
+    cannot_tell(
+        &code("import pytest\nassert double(1) == 2", DOUBLE),
+        "not there",
+    );
+    cannot_tell(
+        &code("assert double(1) == 2", "```python\n```"),
+        "no program",
+    );
     let mut surroundings = common::surroundings();
     surroundings.python = "no-such-python".to_owned();
     let without = autodidact_sandbox::Sandbox::new(surroundings);
@@ -248,7 +297,10 @@ fn many_at_once_all_come_back() {
         let handles: Vec<_> = (0..12)
             .map(|n| {
                 scope.spawn(move || {
-                    let gold = format!("assert double({n}) == {}", if n % 3 == 0 { -1 } else { 2 * n });
+                    let gold = format!(
+                        "assert double({n}) == {}",
+                        if n % 3 == 0 { -1 } else { 2 * n }
+                    );
                     (n, sandbox().verify_code(&gold, DOUBLE, &short()))
                 })
             })

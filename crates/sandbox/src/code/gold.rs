@@ -100,7 +100,11 @@ impl Gold {
                 self.check_object(object)?;
                 self.tests.push(test);
             }
-            _ => return Err(format!("a test in gold is neither Python nor an object: {test}")),
+            _ => {
+                return Err(format!(
+                    "a test in gold is neither Python nor an object: {test}"
+                ));
+            }
         }
         Ok(())
     }
@@ -115,7 +119,9 @@ impl Gold {
         }
         if object.get("call").is_some_and(|call| !call.is_string())
             || object.get("args").is_some_and(|args| !args.is_array())
-            || object.get("kwargs").is_some_and(|kwargs| !kwargs.is_object())
+            || object
+                .get("kwargs")
+                .is_some_and(|kwargs| !kwargs.is_object())
             || object.get("tolerance").is_some_and(|t| !t.is_number())
         {
             return Err(
@@ -133,7 +139,9 @@ impl Gold {
     pub(super) fn complete(&self, program: &str) -> String {
         let defines = ["def", "class", "async def"].iter().any(|keyword| {
             let definition = format!("{keyword} {}", self.entry);
-            program.lines().any(|line| line.trim_start().starts_with(&definition))
+            program
+                .lines()
+                .any(|line| line.trim_start().starts_with(&definition))
         });
         if self.prompt.is_empty() || self.entry.is_empty() {
             program.to_owned()
@@ -186,7 +194,10 @@ mod tests {
             prompt: "import math\ndef f(x):\n    \"\"\"Doubles.\"\"\"\n".into(),
             ..Gold::default()
         };
-        assert!(gold.complete("    return 2 * x").ends_with("\"\"\"\n    return 2 * x"));
+        assert!(
+            gold.complete("    return 2 * x")
+                .ends_with("\"\"\"\n    return 2 * x")
+        );
         let whole = gold.complete("def f(x):\n    return 2 * x");
         assert!(whole.starts_with("import math") && whole.ends_with("return 2 * x"));
     }

@@ -151,8 +151,9 @@ impl Relay {
                 Ok(None)
             }
             Some((b'=', said)) => {
-                let said = serde_json::from_slice(said)
-                    .map_err(|e| format!("the tests' process says nothing that can be read: {e}"))?;
+                let said = serde_json::from_slice(said).map_err(|e| {
+                    format!("the tests' process says nothing that can be read: {e}")
+                })?;
                 outcome(said).map(Some)
             }
             _ => Err("the tests' process says nothing that can be read".to_owned()),
@@ -173,7 +174,11 @@ impl Relay {
 fn outcome(said: Said) -> Result<Outcome, String> {
     match said {
         Said::Passed { passed, classes } => {
-            let tests = if passed == 1 { "test passes" } else { "tests pass" };
+            let tests = if passed == 1 {
+                "test passes"
+            } else {
+                "tests pass"
+            };
             let trusted = if classes {
                 ", which trust the methods of the code's own classes"
             } else {

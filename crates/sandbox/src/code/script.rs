@@ -61,10 +61,7 @@ fn run(
             }
             Some((_, Event::End)) if started => break,
             _ => {
-                return Err(format!(
-                    "the sandbox does not start: {}",
-                    process.errors()
-                ));
+                return Err(format!("the sandbox does not start: {}", process.errors()));
             }
         }
     }

@@ -21,10 +21,7 @@ pub(super) fn apply(readable: &[PathBuf], writable: Option<&Path>) -> Result<Str
     }
 }
 
-fn restrict(
-    readable: &[PathBuf],
-    writable: Option<&Path>,
-) -> Result<RulesetStatus, RulesetError> {
+fn restrict(readable: &[PathBuf], writable: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
     let ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(WANTED))?
         .handle_access(AccessNet::from_all(WANTED))?

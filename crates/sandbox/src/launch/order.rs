@@ -55,7 +55,10 @@ pub(crate) enum Side {
 
 impl Side {
     /// The Python program.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is launched"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "nothing is launched")
+    )]
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Candidate => concat!(

@@ -11,20 +11,20 @@ use libc::{
     SYS_epoll_pwait, SYS_eventfd2, SYS_execve, SYS_exit, SYS_exit_group, SYS_faccessat,
     SYS_faccessat2, SYS_fallocate, SYS_fchdir, SYS_fchmod, SYS_fchmodat, SYS_fcntl, SYS_fdatasync,
     SYS_flock, SYS_fstat, SYS_fstatfs, SYS_fsync, SYS_ftruncate, SYS_futex, SYS_get_robust_list,
-    SYS_getcwd, SYS_getdents64, SYS_getegid, SYS_geteuid, SYS_getgid, SYS_getgroups,
-    SYS_getitimer, SYS_getpgid, SYS_getpid, SYS_getppid, SYS_getpriority, SYS_getrandom,
-    SYS_getresgid, SYS_getresuid, SYS_getrlimit, SYS_getrusage, SYS_getsid, SYS_getsockname,
-    SYS_getsockopt, SYS_gettid, SYS_gettimeofday, SYS_getuid, SYS_ioctl, SYS_kill, SYS_lseek,
-    SYS_madvise, SYS_membarrier, SYS_mincore, SYS_mkdirat, SYS_mmap, SYS_mprotect, SYS_mremap,
-    SYS_msync, SYS_munmap, SYS_nanosleep, SYS_newfstatat, SYS_openat, SYS_pipe2, SYS_ppoll,
-    SYS_prctl, SYS_pread64, SYS_preadv, SYS_prlimit64, SYS_pselect6, SYS_pwrite64, SYS_read,
-    SYS_readlinkat, SYS_readv, SYS_recvfrom, SYS_renameat2, SYS_restart_syscall, SYS_rseq,
-    SYS_rt_sigaction, SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigsuspend,
+    SYS_getcwd, SYS_getdents64, SYS_getegid, SYS_geteuid, SYS_getgid, SYS_getgroups, SYS_getitimer,
+    SYS_getpgid, SYS_getpid, SYS_getppid, SYS_getpriority, SYS_getrandom, SYS_getresgid,
+    SYS_getresuid, SYS_getrlimit, SYS_getrusage, SYS_getsid, SYS_getsockname, SYS_getsockopt,
+    SYS_gettid, SYS_gettimeofday, SYS_getuid, SYS_ioctl, SYS_kill, SYS_lseek, SYS_madvise,
+    SYS_membarrier, SYS_mincore, SYS_mkdirat, SYS_mmap, SYS_mprotect, SYS_mremap, SYS_msync,
+    SYS_munmap, SYS_nanosleep, SYS_newfstatat, SYS_openat, SYS_pipe2, SYS_ppoll, SYS_prctl,
+    SYS_pread64, SYS_preadv, SYS_prlimit64, SYS_pselect6, SYS_pwrite64, SYS_read, SYS_readlinkat,
+    SYS_readv, SYS_recvfrom, SYS_renameat2, SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction,
+    SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigsuspend,
     SYS_rt_sigtimedwait, SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler,
     SYS_sched_yield, SYS_sendto, SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer,
     SYS_shutdown, SYS_sigaltstack, SYS_socketpair, SYS_statfs, SYS_statx, SYS_sysinfo, SYS_tgkill,
-    SYS_times, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4, SYS_waitid,
-    SYS_write, SYS_writev,
+    SYS_times, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4, SYS_waitid, SYS_write,
+    SYS_writev,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -233,16 +233,16 @@ fn rules() -> Result<Rules, seccompiler::BackendError> {
         (SYS_kill, equal(0, own)?),
         (SYS_tgkill, equal(0, own)?),
         (SYS_prctl, equal(0, libc::PR_SET_NAME as u64)?),
-        (
-            SYS_prlimit64,
-            argument(2, Qword, SeccompCmpOp::Eq, 0)?,
-        ),
+        (SYS_prlimit64, argument(2, Qword, SeccompCmpOp::Eq, 0)?),
         // Without an address: a pair of sockets that asyncio wakes itself with.
         (SYS_sendto, argument(4, Qword, SeccompCmpOp::Eq, 0)?),
         (SYS_socketpair, equal(0, libc::AF_UNIX as u64)?),
     ];
     for (call, condition) in conditions {
-        rules.entry(call).or_default().push(SeccompRule::new(condition)?);
+        rules
+            .entry(call)
+            .or_default()
+            .push(SeccompRule::new(condition)?);
     }
     for request in IOCTLS {
         let rule = SeccompRule::new(equal(1, request)?)?;

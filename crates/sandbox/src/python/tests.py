@@ -206,9 +206,8 @@ def run(header):
         own = {n for n in free if not hasattr(builtins, n) or n == entry}
     except ImportError as error:
         raise Gold("the prompt needs what is not there: " + str(error))
-    message = PEER.receive()
     try:
-        defined = message["ready"]
+        defined = PEER.receive()["ready"]
         if not own & set(defined):
             own |= {n for n in free if n in called}
         bind(space, sorted(own), defined)
@@ -234,6 +233,13 @@ def run(header):
 
 def failure(at, test, error):
     text = test if isinstance(test, str) else test.get("call") or json.dumps(test.get("args", []))
+    line, trace = 0, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<test>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(test, str) and "\n" in test.strip() and line:
+        text = test.splitlines()[line - 1]
     said = str(error) if isinstance(error, AssertionError) else type(error).__name__ + ": " + str(error)
     return {"failed": at + 1, "test": text.strip()[:200], "why": said[:200], "classes": PEER.classes}
 

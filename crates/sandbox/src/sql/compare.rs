@@ -121,7 +121,10 @@ mod tests {
         let cell = |x: f64| Cell::from(ValueRef::Real(x));
         assert_eq!(cell(3.0), Cell::from(ValueRef::Integer(3)));
         assert_eq!(cell(0.1 + 0.2), cell(0.3));
-        assert_eq!(cell(2.999_999_999_999_999_6), Cell::from(ValueRef::Integer(3)));
+        assert_eq!(
+            cell(2.999_999_999_999_999_6),
+            Cell::from(ValueRef::Integer(3))
+        );
         assert_ne!(cell(0.3), cell(0.300_001));
         assert_ne!(Cell::from(ValueRef::Text(b"3")), cell(3.0));
     }

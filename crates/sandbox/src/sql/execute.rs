@@ -4,9 +4,9 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use autodidact_core::VerifyLimits;
+use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Statement};
 
 use super::compare::{Cell, Rows, orders, same};
@@ -102,12 +102,7 @@ fn run_statements(database: &Connection, text: &str) -> rusqlite::Result<Option<
     Ok(last)
 }
 
-fn judge(
-    database: &Connection,
-    gold: &Expected,
-    candidate: &str,
-    limits: &VerifyLimits,
-) -> Reply {
+fn judge(database: &Connection, gold: &Expected, candidate: &str, limits: &VerifyLimits) -> Reply {
     let (rows, columns) = match rows(database, candidate, limits) {
         Ok(found) => found,
         Err(Refusal::Database(e)) => return Reply::Wrong(format!("the query fails: {e}")),
@@ -122,7 +117,11 @@ fn judge(
         let (one, other) = (counted(rows.len()), gold.rows.len());
         return Reply::Wrong(format!("{one} instead of {other}"));
     }
-    let how = if gold.ordered { "in order" } else { "in any order" };
+    let how = if gold.ordered {
+        "in order"
+    } else {
+        "in any order"
+    };
     let count = counted(rows.len());
     if same(rows, gold.rows.clone(), gold.ordered) {
         Reply::Right(format!("the same {count} {how}"))

@@ -7,12 +7,12 @@ use autodidact_core::{Verdict, Verification, VerifyLimits};
 use autodidact_sandbox::{Launcher, Policy, Sandbox, Surroundings};
 
 /// A sandbox on this machine, started through the launcher of this crate.
-pub fn sandbox() -> &'static Sandbox {
+pub(crate) fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     SANDBOX.get_or_init(|| Sandbox::new(surroundings()))
 }
 
-pub fn surroundings() -> Surroundings {
+pub(crate) fn surroundings() -> Surroundings {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let environment = vec![
         ("PATH".to_owned(), path.to_string_lossy().into_owned()),
@@ -30,7 +30,7 @@ pub fn surroundings() -> Surroundings {
 }
 
 /// Little time and little memory.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         limits: VerifyLimits {
             seconds: 10,
@@ -42,14 +42,14 @@ pub fn policy() -> Policy {
 }
 
 /// The same with less time, for what does not end.
-pub fn short() -> Policy {
+pub(crate) fn short() -> Policy {
     let mut policy = policy();
     policy.limits.seconds = 2;
     policy
 }
 
 /// False, with a printed reason, where there is no Python or nothing can be started.
-pub fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let sandbox = sandbox();
     let reason = match (sandbox.python_version(), sandbox.layers()) {
         (Err(reason), _) | (_, Err(reason)) => reason,
@@ -59,29 +59,43 @@ pub fn can_run() -> bool {
     false
 }
 
-pub fn code(gold: &str, text: &str) -> Verification {
+pub(crate) fn code(gold: &str, text: &str) -> Verification {
     sandbox().verify_code(gold, text, &policy())
 }
 
-pub fn sql(gold: &str, text: &str) -> Verification {
+pub(crate) fn sql(gold: &str, text: &str) -> Verification {
     sandbox().verify_sql(gold, text, &policy())
 }
 
 #[track_caller]
-pub fn right(found: &Verification) {
+pub(crate) fn right(found: &Verification) {
     assert_eq!(found.verdict, Verdict::Right, "{}", found.how);
 }
 
 #[track_caller]
-pub fn wrong(found: &Verification, told: &str) {
+pub(crate) fn wrong(found: &Verification, told: &str) {
     assert_eq!(found.verdict, Verdict::Wrong, "{}", found.how);
     assert!(found.how.contains(told), "{}", found.how);
 }
 
 #[track_caller]
-pub fn cannot_tell(found: &Verification, told: &str) {
+pub(crate) fn cannot_tell(found: &Verification, told: &str) {
     assert!(
         matches!(&found.verdict, Verdict::CannotTell(reason) if reason.contains(told)),
         "{found:?}"
     );
+}
+
+/// What a Python function named `attempt` gives, as Python writes it, or how the run ended.
+pub(crate) fn observe(program: &str) -> String {
+    observe_with(program, &policy())
+}
+
+pub(crate) fn observe_with(program: &str, policy: &Policy) -> String {
+    let gold = r#"{"entry": "attempt", "tests": [{"args": [], "expected": "never"}]}"#;
+    let found = sandbox().verify_code(gold, program, policy);
+    assert_eq!(found.verdict, Verdict::Wrong, "{}", found.how);
+    let given = found.how.split_once("(gives ");
+    let given = given.and_then(|(_, rest)| rest.rsplit_once("); in the sandbox"));
+    given.map_or(found.how.clone(), |(value, _)| value.to_owned())
 }
