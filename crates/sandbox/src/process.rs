@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 const TAIL: usize = 4096;
 /// How long the launcher has to end its inner half before it is ended itself.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the end of standard error is waited for.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How often an ending process is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -41,6 +44,7 @@ pub(crate) struct Watched {
     ending: Ending,
     input: Option<Sender<Vec<u8>>>,
     errors: Arc<Mutex<Vec<u8>>>,
+    errors_read: Arc<AtomicBool>,
     ended: bool,
 }
 
@@ -62,13 +66,17 @@ impl Watched {
         }
         let mut child = command.spawn()?;
         let errors = Arc::new(Mutex::new(Vec::new()));
+        let errors_read = Arc::new(AtomicBool::new(false));
         if let Some(out) = child.stdout.take() {
             let events = events.clone();
             std::thread::spawn(move || read_lines(out, output_limit, id, &events));
         }
         if let Some(err) = child.stderr.take() {
-            let (events, errors) = (events.clone(), errors.clone());
-            std::thread::spawn(move || read_tail(err, output_limit, id, &events, &errors));
+            let (events, errors, read) = (events.clone(), errors.clone(), errors_read.clone());
+            std::thread::spawn(move || {
+                read_tail(err, output_limit, id, &events, &errors);
+                read.store(true, Ordering::Release);
+            });
         }
         // A thread of its own: a child that does not read must not stop whoever writes.
         let (input, inputs) = mpsc::channel::<Vec<u8>>();
@@ -80,6 +88,7 @@ impl Watched {
             ending,
             input: Some(input),
             errors,
+            errors_read,
             ended: false,
         })
     }
@@ -97,8 +106,12 @@ impl Watched {
         self.input = None;
     }
 
-    /// The end of what it wrote to standard error.
+    /// The end of what it wrote to standard error. What it wrote last may still be on its way.
     pub(crate) fn errors(&self) -> String {
+        let patience = Instant::now() + PATIENCE;
+        while !self.errors_read.load(Ordering::Acquire) && Instant::now() < patience {
+            std::thread::sleep(GLANCE);
+        }
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&errors).trim().to_owned()
     }
