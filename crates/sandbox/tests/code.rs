@@ -198,7 +198,7 @@ fn asyncio_threads_and_the_scratch_directory_work() {
     ));
     let holds = sandbox().layers().unwrap().missing().is_empty();
     if !holds {
-        eprintln!("skipped: there is no scratch directory without a root of its own");
+        common::tell("skipped: there is no scratch directory without a root of its own");
         return;
     }
     right(&code(
@@ -269,7 +269,7 @@ fn strict_runs_only_behind_all_layers() {
     if missing.is_empty() {
         right(&found);
     } else {
-        eprintln!("this machine lacks {missing:?}");
+        common::tell(&format!("this machine lacks {missing:?}"));
         cannot_tell(&found, "verify_strict");
     }
 }

@@ -119,7 +119,7 @@ fn running(argument: &str) -> bool {
     // A killed process may take a moment to go.
     std::thread::sleep(Duration::from_millis(100));
     let Ok(processes) = std::fs::read_dir("/proc") else {
-        eprintln!("skipped: there is no /proc to look for processes in");
+        common::tell("skipped: there is no /proc to look for processes in");
         return false;
     };
     processes.flatten().any(|process| {

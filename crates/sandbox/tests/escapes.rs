@@ -53,7 +53,9 @@ fn tried(layers: &[Layer], body: &str) -> (String, bool) {
     let held = sandbox().layers().unwrap();
     let stopped = layers.iter().any(|layer| held.holds(*layer));
     if !stopped {
-        eprintln!("not stopped here: this machine has none of {layers:?}; seen: {found}");
+        common::tell(&format!(
+            "not stopped here: this machine has none of {layers:?}; seen: {found}"
+        ));
     }
     (found, stopped)
 }
@@ -444,9 +446,9 @@ fn kills_its_parent_and_everybody() {
         .iter()
         .any(|layer| sandbox().layers().unwrap().holds(*layer))
     {
-        eprintln!(
+        common::tell(&format!(
             "skipped: this machine has none of {layers:?}, and the attempt would end the tests"
-        );
+        ));
         return;
     }
     let own = std::process::id();
@@ -631,7 +633,9 @@ fn leaves_a_message_for_the_next() {
     if FILES.iter().any(|layer| layers.holds(*layer)) {
         assert_eq!(second, "False");
     } else {
-        eprintln!("this machine has none of {FILES:?}; seen: {second}");
+        common::tell(&format!(
+            "this machine has none of {FILES:?}; seen: {second}"
+        ));
     }
     let _ = std::fs::remove_file("/tmp/message");
     let _ = std::fs::remove_file("/dev/shm/message");

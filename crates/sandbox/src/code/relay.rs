@@ -99,8 +99,8 @@ impl Relay {
         match event {
             Event::Line(line) if !started => self.starts(id, &line).map(|()| None),
             Event::End if !started => Err(self.did_not_start(id)),
-            Event::Line(line) if id == CODE => Ok(self.from_code(line)),
-            Event::Line(line) => self.from_tests(&line),
+            Event::Line(line) if id == CODE => Ok(self.hear_code(line)),
+            Event::Line(line) => self.hear_tests(&line),
             Event::End if id == CODE => {
                 failed("the code's process ended before the tests did".to_owned())
             }
@@ -129,7 +129,7 @@ impl Relay {
         told("the sandbox does not start", process)
     }
 
-    fn from_code(&mut self, line: Vec<u8>) -> Option<Outcome> {
+    fn hear_code(&mut self, line: Vec<u8>) -> Option<Outcome> {
         if !self.ready {
             #[derive(Deserialize)]
             struct Failed {
@@ -144,7 +144,7 @@ impl Relay {
         None
     }
 
-    fn from_tests(&mut self, line: &[u8]) -> Result<Option<Outcome>, String> {
+    fn hear_tests(&mut self, line: &[u8]) -> Result<Option<Outcome>, String> {
         match line.split_first() {
             Some((b'>', question)) => {
                 self.code.send(question.to_vec());

@@ -172,6 +172,7 @@ const OLDER: &[libc::c_long] = &[
 const OLDER: &[libc::c_long] = &[];
 
 /// Questions to a descriptor that are harmless; writing into a terminal's input is not among them.
+#[allow(clippy::unnecessary_cast, reason = "musl has another type")]
 const IOCTLS: [u64; 5] = [
     libc::TCGETS as u64,
     libc::TIOCGWINSZ as u64,

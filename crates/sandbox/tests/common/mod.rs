@@ -51,12 +51,17 @@ pub(crate) fn short() -> Policy {
 /// False, with a printed reason, where there is no Python or nothing can be started.
 pub(crate) fn can_run() -> bool {
     let sandbox = sandbox();
-    let reason = match (sandbox.python_version(), sandbox.layers()) {
-        (Err(reason), _) | (_, Err(reason)) => reason,
-        _ => return true,
+    let ((Err(reason), _) | (_, Err(reason))) = (sandbox.python_version(), sandbox.layers()) else {
+        return true;
     };
-    eprintln!("skipped: {reason}");
+    tell(&format!("skipped: {reason}"));
     false
+}
+
+/// Prints what a test does not check here, and why.
+#[allow(clippy::print_stderr, reason = "a skipped check says so")]
+pub(crate) fn tell(reason: &str) {
+    eprintln!("{reason}");
 }
 
 pub(crate) fn code(gold: &str, text: &str) -> Verification {
