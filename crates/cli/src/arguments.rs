@@ -68,6 +68,12 @@ pub(crate) enum Command {
     Evaluate(EvaluateArguments),
     /// Compare an answer with a gold answer.
     Verify(VerifyArguments),
+    /// The inside of the sandbox; this program starts it itself.
+    #[command(hide = true)]
+    SandboxLaunch {
+        /// What to do, as JSON.
+        order: String,
+    },
     /// Check this machine.
     Doctor(DoctorArguments),
     /// Measure sampling and training on this machine against its own limit.
@@ -355,6 +361,26 @@ pub(crate) struct VerifyArguments {
     /// The options of a multiple-choice problem, in order.
     #[arg(long, value_name = "TEXT")]
     pub(crate) choice: Vec<String>,
+    #[command(flatten)]
+    pub(crate) running: RunningArguments,
+}
+
+/// How answers are run that have to be.
+#[expect(clippy::struct_field_names, reason = "the names of the flags and of the spec")]
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RunningArguments {
+    /// The program that decides, with its arguments, for answers compared by `command`.
+    #[arg(long, value_name = "PROGRAM", num_args = 1.., value_terminator = ";", allow_hyphen_values = true)]
+    pub(crate) verify_command: Vec<String>,
+    /// Run no answer unless every layer of the sandbox holds on this machine.
+    #[arg(long)]
+    pub(crate) verify_strict: bool,
+    /// Time for running an answer.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) verify_seconds: Option<u32>,
+    /// Memory for running an answer, in megabytes.
+    #[arg(long, value_name = "MB")]
+    pub(crate) verify_memory_mb: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -475,6 +501,8 @@ pub(crate) struct SampleArguments {
     /// How answers are compared; absent: numbers by value, choices by letter, texts by their words.
     #[arg(long, value_parser = verify_kind)]
     pub(crate) verify: Option<VerifyKind>,
+    #[command(flatten)]
+    pub(crate) running: RunningArguments,
     /// Only so many problems from the beginning.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
@@ -514,6 +542,8 @@ pub(crate) struct JudgeArguments {
     #[arg(long, value_parser = verify_kind, default_value = "number")]
     pub(crate) verify: VerifyKind,
     #[command(flatten)]
+    pub(crate) running: RunningArguments,
+    #[command(flatten)]
     pub(crate) ensemble: EnsembleArguments,
     #[command(flatten)]
     pub(crate) machine: Machine,
@@ -525,6 +555,9 @@ fn verify_kind(text: &str) -> Result<VerifyKind, String> {
         "choice" => Ok(VerifyKind::Choice),
         "exact" => Ok(VerifyKind::Exact),
         "regex" => Ok(VerifyKind::Regex),
-        _ => Err("choose number, choice, exact or regex".to_owned()),
+        "code" => Ok(VerifyKind::Code),
+        "command" => Ok(VerifyKind::Command),
+        "sql" => Ok(VerifyKind::Sql),
+        _ => Err("choose number, choice, exact, regex, code, command or sql".to_owned()),
     }
 }

@@ -6,6 +6,7 @@
 mod answer_tables;
 mod arguments;
 mod bench_tables;
+mod checkers;
 mod commands;
 mod failure;
 mod flag_tables;
@@ -26,13 +27,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before any thread is started: the layers of the sandbox hold for the thread that asks for them.
+    if let Command::SandboxLaunch { order } = &arguments.command {
+        return autodidact_sandbox::launch(order);
+    }
     let settings = Settings::from_environment();
     settings.start_logging();
     let printer = Printer::new(arguments.output);

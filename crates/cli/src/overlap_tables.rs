@@ -7,6 +7,7 @@ use serde::Serialize;
 const SHOWN: usize = 3;
 
 /// What a search for overlaps came to.
+#[expect(clippy::struct_field_names, reason = "the name in the output")]
 #[derive(Debug, Serialize)]
 pub(crate) struct Overlaps<'a> {
     /// Training problems that overlap with an evaluation problem.

@@ -7,6 +7,19 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+/// Variables that programs need and that hold no keys.
+const HARMLESS: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+];
+
 /// What the environment says.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -20,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) offline: bool,
     /// A price table on top of the built-in one: `AUTODIDACT_PRICES`.
     pub(crate) prices: Option<PathBuf>,
+    /// The part of the environment that the user's own programs see: nothing that could be a key.
+    pub(crate) harmless: Vec<(String, String)>,
     /// The log filter: `AUTODIDACT_LOG`, or warnings.
     log: String,
 }
@@ -41,6 +56,10 @@ impl Settings {
             python: text("AUTODIDACT_PYTHON").unwrap_or_else(|| "python3".into()),
             offline: text("AUTODIDACT_OFFLINE").is_some_and(|value| value != "0"),
             prices: text("AUTODIDACT_PRICES").map(PathBuf::from),
+            harmless: HARMLESS
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)))
+                .collect(),
             log: text("AUTODIDACT_LOG").unwrap_or_else(|| "warn".into()),
         }
     }

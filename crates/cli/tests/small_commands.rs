@@ -44,10 +44,59 @@ fn verify_tells_right_from_wrong_by_its_exit_code() {
     assert_eq!((code, &value["verdict"]), (0, &Value::from("right")));
 }
 
+/// Answers that are run, through the sandbox that this program starts itself.
+#[test]
+fn verify_runs_programs_and_queries() {
+    let good = "```python\ndef f(x):\n    return x + 1\n```";
+    let (code, value) = json(&["verify", "assert f(1) == 2", good, "--kind", "code"]);
+    if value["verdict"] != "right" {
+        let reason = value["verdict"].to_string();
+        assert!(reason.contains("cannot-tell"), "{value}");
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    assert_eq!(code, 0);
+    let (code, value) = json(&["verify", "assert f(1) == 3", good, "--kind", "code"]);
+    assert_eq!((code, &value["verdict"]), (1, &Value::from("wrong")));
+    let gold = "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2); SELECT sum(a) FROM t";
+    let (code, value) = json(&["verify", gold, "SELECT 3", "--kind", "sql"]);
+    assert_eq!(
+        (code, &value["verdict"]),
+        (0, &Value::from("right")),
+        "{value}"
+    );
+    let check = "read -r line; echo '{\"verdict\": \"right\"}'";
+    let (code, value) = json(&[
+        "verify",
+        "a",
+        "b",
+        "--kind",
+        "command",
+        "--verify-command",
+        "sh",
+        "-c",
+        check,
+        ";",
+    ]);
+    assert_eq!(
+        (code, &value["verdict"]),
+        (0, &Value::from("right")),
+        "{value}"
+    );
+    assert_eq!(
+        run(
+            std::path::Path::new("."),
+            &["verify", "a", "b", "--kind", "command"]
+        )
+        .0,
+        2
+    );
+}
+
 #[test]
 fn every_example_spec_is_valid_and_init_writes_one() {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["quickstart", "resume-check"] {
+    for name in ["quickstart", "resume-check", "code"] {
         let spec = root().join(format!("examples/{name}.toml"));
         let (code, plan) = json(&["check", spec.to_str().unwrap()]);
         assert_eq!(code, 0);

@@ -21,6 +21,7 @@ mod spec_error;
 mod teach_spec;
 mod usd;
 mod verdict;
+mod verify_limits;
 
 pub use ensemble_spec::{CascadeSpec, EnsembleSpec, FuseSpec, INSTRUCTION, Strategy};
 pub use flag::{Flag, FlagCounts, FlagTally};
@@ -48,3 +49,4 @@ pub use spec_error::SpecError;
 pub use teach_spec::{TeachOn, TeachSpec, TrainOn};
 pub use usd::Usd;
 pub use verdict::{Verdict, Verification};
+pub use verify_limits::VerifyLimits;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ensemble_spec::forget_key_commands;
 use crate::{
     Decontaminate, DropOrKeep, JudgeSpec, MinimumScores, ModelSpec, PromptFormat, RefuseSpec,
-    SpecError, TeachSpec, Usd,
+    SpecError, TeachSpec, Usd, VerifyLimits,
 };
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
@@ -150,6 +150,12 @@ pub enum VerifyKind {
     Exact,
     /// Gold is a regular expression that the whole answer must match.
     Regex,
+    /// The answer is a Python program; gold holds the tests it must pass. Runs in the sandbox.
+    Code,
+    /// A program of the user's decides (`verify_command`).
+    Command,
+    /// The answer is a query that must give the rows that gold's query gives.
+    Sql,
 }
 
 /// The `[task]` section: either `builtin`, or `train` and `evaluate` files.
@@ -177,6 +183,15 @@ pub struct TaskSpec {
     pub id: Option<String>,
     /// How answers are compared.
     pub verify: Option<VerifyKind>,
+    /// The program that decides, with its arguments, for `verify = "command"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify_command: Vec<String>,
+    /// What a program that is run to verify an answer may use.
+    #[serde(default, skip_serializing_if = "VerifyLimits::is_default")]
+    pub verify_limits: VerifyLimits,
+    /// Run no answer unless every layer of the sandbox holds on this machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verify_strict: bool,
     /// At most this many training problems; for a generated task, exactly this many.
     pub train_problems: Option<u32>,
     /// At most this many evaluation problems; for a generated task, exactly this many.
@@ -213,6 +228,9 @@ impl Default for TaskSpec {
             choices: None,
             id: None,
             verify: None,
+            verify_command: Vec::new(),
+            verify_limits: VerifyLimits::default(),
+            verify_strict: false,
             train_problems: None,
             evaluate_problems: None,
             decontaminate: Decontaminate::default(),

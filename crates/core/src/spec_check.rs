@@ -1,7 +1,7 @@
 //! The checks of a spec that types cannot express.
 
 use crate::ensemble_spec::check_members;
-use crate::{HintPlace, RankBy, RunSpec, SpecError, TrainMethod, TrainOn};
+use crate::{HintPlace, RankBy, RunSpec, SpecError, TrainMethod, TrainOn, VerifyKind};
 
 /// A rule that holds or is told with the key it is about.
 type Rule = (bool, &'static str, &'static str);
@@ -14,6 +14,7 @@ impl RunSpec {
         let rules = self
             .task_rules()
             .into_iter()
+            .chain(self.verifying_rules())
             .chain(self.sampling_rules())
             .chain(self.training_rules())
             .chain(self.teaching_rules());
@@ -81,6 +82,38 @@ impl RunSpec {
                 self.run.iterations > 0,
                 "run.iterations",
                 "is 0; give at least 1",
+            ),
+        ]
+    }
+
+    fn verifying_rules(&self) -> Vec<Rule> {
+        let task = &self.task;
+        let command = task.verify == Some(VerifyKind::Command);
+        let runs = [VerifyKind::Code, VerifyKind::Command, VerifyKind::Sql].map(Some);
+        let limits = &task.verify_limits;
+        let within = |value: u32, most: u32| value > 0 && value <= most;
+        vec![
+            (
+                command != task.verify_command.is_empty(),
+                "task.verify_command",
+                "goes with `verify = \"command\"`, and neither is there without the other",
+            ),
+            (
+                runs.contains(&task.verify) || limits.is_default(),
+                "task.verify_limits",
+                "belongs to answers that are run (`verify` of `code`, `sql` or `command`)",
+            ),
+            (
+                !task.verify_strict || (runs.contains(&task.verify) && !command),
+                "task.verify_strict",
+                "belongs to answers in the sandbox (`verify` of `code` or `sql`)",
+            ),
+            (
+                within(limits.seconds, 3600)
+                    && within(limits.memory_mb, 1 << 20)
+                    && within(limits.output_kb, 1 << 20),
+                "task.verify_limits",
+                "allows nothing, or more than an hour, a terabyte of memory or a gigabyte of output",
             ),
         ]
     }
@@ -238,6 +271,14 @@ mod tests {
         for (extra, key) in [
             ("evaluate = \"x.jsonl\"", "task.evaluate"),
             ("question = \"q\"", "task"),
+            ("verify = \"command\"", "task.verify_command"),
+            ("verify_command = [\"./check\"]", "task.verify_command"),
+            ("verify_limits = { seconds = 1 }", "task.verify_limits"),
+            (
+                "verify = \"code\"\nverify_limits = { memory_mb = 0 }",
+                "task.verify_limits",
+            ),
+            ("verify_strict = true", "task.verify_strict"),
             ("[sample]\nproblems = 0", "sample.problems"),
             ("[evaluate]\nmax_tokens = 0", "evaluate.max_tokens"),
             ("[evaluate]\ntemperature = -1.0", "evaluate.temperature"),

@@ -56,9 +56,10 @@ impl Run {
 
     /// Questions and answers without rationales (the paper's direct fine-tuning, section 4), the
     /// answer in the form that the verifier reads.
-    /// Empty where gold is a pattern, which nobody should learn to write.
+    /// Empty where gold is a pattern, or tests, which nobody should learn to write.
     fn direct_pairs(&self) -> Vec<TrainingPair> {
-        if self.task.verify == VerifyKind::Regex {
+        let patterns = [VerifyKind::Regex, VerifyKind::Code, VerifyKind::Sql];
+        if patterns.contains(&self.task.verify) {
             return Vec::new();
         }
         let gold = self
@@ -69,7 +70,7 @@ impl Run {
         gold.map(|(problem, gold)| {
             let answer = match self.task.verify {
                 VerifyKind::Number | VerifyKind::Choice => format!("The answer is {gold}."),
-                VerifyKind::Exact | VerifyKind::Regex => gold.0.clone(),
+                _ => gold.0.clone(),
             };
             TrainingPair {
                 prompt: self.prompter.plain(problem),

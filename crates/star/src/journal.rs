@@ -5,13 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use autodidact_core::{Mode, Problem, Prompt, Sample, SampleKey, SamplerId, VerifyKind};
+use autodidact_core::{
+    Mode, Problem, Prompt, Sample, SampleKey, SamplerId, Verification, VerifyKind,
+};
 use autodidact_engine::SamplingOptions;
 use autodidact_store::Verified;
 use autodidact_tasks::{StepCheck, StepChecker};
 use tokio::sync::mpsc;
 
 use crate::StarError;
+use crate::checker::Item;
 use crate::flags::{ShownHint, inspect};
 use crate::progress::Event;
 use crate::run::{Run, arithmetic};
@@ -71,16 +74,14 @@ impl Sampling<'_> {
     }
 }
 
-/// Judges answers by the task's rules.
-pub(crate) fn judge(
+/// A sample with its verdict and what the step checker says.
+fn judged(
     kind: VerifyKind,
+    mut verification: Verification,
     checker: Option<&StepChecker>,
-    problem: &Problem,
-    sample: &Sample,
-    hint: Option<&ShownHint>,
+    (problem, sample, hint): (&Problem, &Sample, Option<&ShownHint>),
 ) -> Verified {
     let text = &sample.completion.text;
-    let mut verification = autodidact_verify::verify(kind, problem, text);
     let check = checker.map(|checker| checker.check(problem, text));
     let false_step = match check {
         Some(StepCheck::FalseStep(step)) => Some(step),
@@ -174,14 +175,25 @@ impl Run {
     }
 
     pub(crate) async fn judge_and_record(&self, batch: &[Sample]) -> Result<(), StarError> {
+        let known: Vec<(&Sample, &Problem)> = batch
+            .iter()
+            .filter_map(|sample| Some((sample, self.problem(&sample.key.problem)?)))
+            .collect();
+        let items: Vec<Item<'_>> = known
+            .iter()
+            .map(|(sample, problem)| Item {
+                kind: self.task.verify,
+                problem,
+                text: &sample.completion.text,
+            })
+            .collect();
+        let verifications = self.checker.verify_many(&items).await?;
         let mut verified = Vec::with_capacity(batch.len());
-        for sample in batch {
-            let Some(problem) = self.problem(&sample.key.problem) else {
-                continue;
-            };
-            let checker = self.task.step_checker.as_ref();
+        for ((sample, problem), verification) in known.into_iter().zip(verifications) {
             let hint = self.shown_hint(problem, sample);
-            let judged = judge(self.task.verify, checker, problem, sample, hint.as_ref());
+            let checker = self.task.step_checker.as_ref();
+            let item = (problem, sample, hint.as_ref());
+            let judged = judged(self.task.verify, verification, checker, item);
             let right = judged.verification.verdict.is_right();
             self.observer.on(&Event::Sampled { sample, right });
             verified.push(judged);

@@ -2,10 +2,12 @@
 //!
 //! Start reading at `outer_loop.rs`, which is Algorithm 1 of the STaR paper. Its lines call
 //! `journal.rs` (sampling, durable before used), `rationalize.rs` (hints), `flags/` (right answers
-//! with wrong reasoning), `select.rs` (what is learned), `fine_tune.rs` (always from the base) and `baseline.rs` (what the student is measured
-//! against). `seams.rs` says what a student must be able to do; `local.rs` is the embedded engine.
+//! with wrong reasoning), `select.rs` (what is learned), `fine_tune.rs` (always from the base) and
+//! `baseline.rs` (what the student is measured against). `seams.rs` says what a student must be able to
+//! do; `local.rs` is the embedded engine. `checker.rs` verifies.
 
 mod baseline;
+mod checker;
 mod controls;
 mod ensemble;
 mod error;
@@ -29,6 +31,7 @@ mod statistics;
 mod status;
 mod teach;
 
+pub use checker::Checker;
 pub use ensemble::{
     Asking, Attempt, Candidate, Combined, Counted, DataSet, DataSetProgress, DataSetSummary,
     Ensemble, Estimate, Estimator, Failed, JournaledPurse, JudgeCounts, JudgedFile, Lines,

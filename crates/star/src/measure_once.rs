@@ -1,15 +1,18 @@
 //! Measuring a model on a task outside of a run.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
-use autodidact_core::{Mode, Problem, RunSpec, Sample, SampleKey, SamplerId};
+use autodidact_core::{
+    Mode, Problem, ProblemId, RunSpec, Sample, SampleKey, SamplerId, Verification,
+};
 use autodidact_tasks::Task;
 use serde::Serialize;
 
 use crate::StarError;
-use crate::journal::judge;
+use crate::checker::{Checker, Item};
 use crate::progress::{Event, Observer};
 use crate::prompt::Prompter;
 use crate::run::{arithmetic, sampling_options};
@@ -45,6 +48,7 @@ pub fn measure_once(
     spec: &RunSpec,
     task: &Task,
     student: &dyn Student,
+    checker: &Checker,
     measurement: &Measurement,
     observer: &dyn Observer,
     stop: &AtomicBool,
@@ -68,26 +72,37 @@ pub fn measure_once(
         total: u64::from(total),
     });
     let right = Mutex::new(0u32);
-    let deliver = |sample: Sample| {
-        let Some(problem) = task.evaluate.iter().find(|p| p.id == sample.key.problem) else {
-            return;
-        };
-        let verified = judge(task.verify, None, problem, &sample, None);
-        let is_right = verified.verification.verdict.is_right();
-        *right
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) += u32::from(is_right);
+    let count = |sample: &Sample, verification: &Verification| {
+        let is_right = verification.verdict.is_right();
+        *right.lock().unwrap_or_else(PoisonError::into_inner) += u32::from(is_right);
         observer.on(&Event::Sampled {
-            sample: &sample,
+            sample,
             right: is_right,
         });
     };
+    let problems: HashMap<&ProblemId, &Problem> =
+        task.evaluate.iter().map(|p| (&p.id, p)).collect();
+    // Running answers takes the cores that sampling needs, so it comes afterwards.
+    let waiting = Mutex::new(Vec::new());
+    let deliver = |sample: Sample| {
+        if Checker::runs(task.verify) {
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(sample);
+        } else if let Some(problem) = problems.get(&sample.key.problem) {
+            let text = &sample.completion.text;
+            count(&sample, &checker.verify(task.verify, problem, text));
+        }
+    };
     let sampler = student.sampler(measurement.adapter.as_deref(), arithmetic(spec))?;
     sampler.sample(&asks, &options, spec.run.seed, &deliver, stop)?;
+    let waiting = waiting.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let item = |sample| Item::new(task.verify, &problems, sample);
+    let items: Vec<Item<'_>> = waiting.iter().filter_map(item).collect();
+    for (sample, verification) in waiting.iter().zip(checker.verify_all(&items)) {
+        count(sample, &verification);
+    }
     observer.on(&Event::StageFinished);
-    let right = *right
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let right = *right.lock().unwrap_or_else(PoisonError::into_inner);
     let (low, high) = wilson(right, total);
     Ok(Measured {
         right,

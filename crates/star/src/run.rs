@@ -11,6 +11,7 @@ use autodidact_store::RunStore;
 use autodidact_tasks::Task;
 use serde::{Deserialize, Serialize};
 
+use crate::checker::Checker;
 use crate::faculty::Faculty;
 use crate::progress::Observer;
 use crate::prompt::Prompter;
@@ -21,6 +22,7 @@ use crate::{StarError, overlaps};
 pub struct Run {
     pub(crate) spec: RunSpec,
     pub(crate) task: Task,
+    pub(crate) checker: Checker,
     pub(crate) store: Arc<RunStore>,
     pub(crate) faculty: Faculty,
     pub(crate) student: Arc<dyn Student>,
@@ -39,6 +41,8 @@ pub struct Parts {
     pub faculty: Faculty,
     /// Identifies the student's model file, by its SHA-256 sum.
     pub model: String,
+    /// Verifies answers.
+    pub checker: Checker,
     /// The model that learns.
     pub student: Arc<dyn Student>,
     /// Whoever watches.
@@ -80,6 +84,7 @@ impl Run {
             store,
             faculty,
             model,
+            checker,
             student,
             observer,
             stop,
@@ -93,6 +98,7 @@ impl Run {
         Ok(Self {
             spec,
             task,
+            checker,
             store,
             faculty,
             student,

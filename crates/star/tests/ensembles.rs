@@ -83,6 +83,7 @@ fn answers(path: &Path) -> ScoredAnswers {
         text: None,
         gold: None,
         verify: VerifyKind::Number,
+        checker: autodidact_star::Checker::reading(),
     }
 }
 

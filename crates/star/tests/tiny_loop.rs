@@ -137,6 +137,7 @@ async fn star(
             store,
             faculty,
             model: "sum".into(),
+            checker: autodidact_star::Checker::reading(),
             student,
             observer,
             stop,

@@ -58,7 +58,8 @@ impl Fields {
         self.answer.is_some() || usual.into_iter().any(|name| find(record, name).is_some())
     }
 
-    /// The answer's text.
+    /// The answer's text; a list or an object as JSON, for ways of verifying that read it (tests of
+    /// a program, tables and a query).
     pub(crate) fn answer(&self, record: &Record) -> Result<String, String> {
         let (name, value) = match &self.answer {
             Some(name) => (name.as_str(), find(record, name)),
@@ -68,7 +69,10 @@ impl Fields {
                 .unwrap_or(("answer", None)),
         };
         let value = value.ok_or_else(|| missing(record, name))?;
-        let text = scalar(value).ok_or_else(|| not_text(name, value))?;
+        let text = match value {
+            Value::Array(_) | Value::Object(_) => value.to_string(),
+            _ => scalar(value).ok_or_else(|| not_text(name, value))?,
+        };
         if text.trim().is_empty() {
             return Err(format!("field `{name}` is empty"));
         }
@@ -193,6 +197,17 @@ mod tests {
         assert_eq!(path.answer(&nested).unwrap(), "x");
         assert_eq!(Fields::default().question(&nested).unwrap(), "Where?");
         assert_eq!(Fields::default().answer(&nested).unwrap(), "A");
+    }
+
+    #[test]
+    fn lists_and_objects_are_answers_as_json() {
+        let fields = Fields::default();
+        let tests = record(r#"{"answer": ["assert f(1) == 2 #### x"]}"#);
+        let expected = r#"["assert f(1) == 2 #### x"]"#;
+        assert_eq!(fields.answer(&tests).unwrap(), expected);
+        let tables = record(r#"{"answer": {"schema": "", "query": "SELECT 1"}}"#);
+        let expected = r#"{"schema":"","query":"SELECT 1"}"#;
+        assert_eq!(fields.answer(&tables).unwrap(), expected);
     }
 
     #[test]

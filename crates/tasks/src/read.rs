@@ -104,6 +104,8 @@ fn problem(
         None => Vec::new(),
     };
     let (gold, worked) = match answer {
+        // JSON is no worked solution, whatever marks are in it.
+        Some(answer) if answer.starts_with(['[', '{']) => (Some(answer), None),
         Some(answer) => match answer.rsplit_once("####") {
             Some((_, gold)) => (Some(gold.trim().to_owned()), Some(answer.clone())),
             None => (Some(answer), None),

@@ -26,6 +26,9 @@ pub fn verify_answer(kind: VerifyKind, gold: &str, choices: &[Choice], text: &st
         VerifyKind::Choice => choice::verify_choice(gold, choices, text),
         VerifyKind::Exact => text::verify_exact(gold, text),
         VerifyKind::Regex => text::verify_regex(gold, text),
+        VerifyKind::Code | VerifyKind::Command | VerifyKind::Sql => {
+            cannot_tell("answers of this kind are run, not read", None)
+        }
     }
 }
 

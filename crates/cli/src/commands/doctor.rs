@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use autodidact_sandbox::{Layer, LayerFinding, Layers};
+
 use crate::arguments::{DoctorArguments, Machine};
+use crate::checkers;
 use crate::failure::Failure;
 use crate::open::threads;
 use crate::printer::{Finding, Printer};
@@ -18,7 +21,7 @@ pub(crate) fn execute(
         threads: None,
         offline: false,
     });
-    let findings = vec![
+    let mut findings = vec![
         Finding::good("cores", format!("{cores}")),
         instructions(),
         memory(),
@@ -26,9 +29,51 @@ pub(crate) fn execute(
         writable("model cache", &settings.cache),
         writable("runs", arguments.runs.as_ref().unwrap_or(&settings.runs)),
     ];
+    let sandbox = checkers::sandbox(settings, 0)?;
+    findings.extend(sandbox_findings(sandbox.python_version(), sandbox.layers()));
     let bad = findings.iter().any(|finding| !finding.good);
     printer.findings(&findings)?;
     if bad { Err(Failure::No) } else { Ok(()) }
+}
+
+/// What running answers of models would rest on here. A missing layer is no fault of the machine:
+/// most tasks run nothing, and verdicts say what they were reached without.
+fn sandbox_findings(python: Result<&str, &str>, layers: Result<&Layers, &str>) -> Vec<Finding> {
+    let mut findings = vec![match python {
+        Ok(version) => Finding::good("sandbox: Python", version.to_owned()),
+        Err(reason) => Finding {
+            advice: Some("`verify = \"code\"` needs it; set AUTODIDACT_PYTHON".into()),
+            ..Finding::good("sandbox: Python", format!("none: {reason}"))
+        },
+    }];
+    match layers {
+        Ok(layers) => findings.extend(layers.findings.iter().map(layer_finding)),
+        Err(reason) => findings.push(Finding {
+            advice: Some("answers of `code` and `sql` cannot be told".into()),
+            ..Finding::good("sandbox", format!("does not start: {reason}"))
+        }),
+    }
+    findings
+}
+
+fn layer_finding(finding: &LayerFinding) -> Finding {
+    let name = match finding.layer {
+        Layer::Namespaces => "sandbox: namespaces",
+        Layer::OwnRoot => "sandbox: own root",
+        Layer::Capabilities => "sandbox: no capabilities",
+        Layer::Landlock => "sandbox: Landlock",
+        Layer::Seccomp => "sandbox: seccomp",
+    };
+    if finding.holds {
+        return Finding::good(name, format!("holds ({})", finding.detail));
+    }
+    Finding {
+        advice: Some(
+            "answers are run without this layer, unless the task says `verify_strict = true`"
+                .into(),
+        ),
+        ..Finding::good(name, format!("does not hold: {}", finding.detail))
+    }
 }
 
 fn instructions() -> Finding {
@@ -113,5 +158,45 @@ fn writable(name: &'static str, directory: &Path) -> Finding {
             good: false,
             advice: Some("make it writable, or choose another place".into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(layer: Layer, holds: bool, detail: &str) -> LayerFinding {
+        LayerFinding {
+            layer,
+            holds,
+            detail: detail.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_lines_of_the_sandbox() {
+        let layers = Layers {
+            findings: vec![
+                finding(
+                    Layer::Namespaces,
+                    false,
+                    "the kernel refuses them: Operation not permitted",
+                ),
+                finding(Layer::OwnRoot, false, "it needs namespaces"),
+                finding(Layer::Capabilities, true, "none, and none to be gained"),
+                finding(
+                    Layer::Landlock,
+                    true,
+                    "files, TCP, abstract sockets, signals",
+                ),
+                finding(Layer::Seccomp, true, "128 system calls allowed"),
+            ],
+        };
+        let mut lines = sandbox_findings(Ok("3.11.7"), Ok(&layers));
+        lines.extend(sandbox_findings(
+            Err("`python3` does not start: No such file or directory (os error 2)"),
+            Err("no temporary directory can be made"),
+        ));
+        insta::assert_snapshot!(crate::tables::findings(&lines));
     }
 }

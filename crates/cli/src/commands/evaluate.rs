@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::watcher::Watcher;
-use crate::{interrupt, open};
+use crate::{checkers, interrupt, open};
 
 pub(crate) async fn execute(
     arguments: &EvaluateArguments,
@@ -18,6 +18,8 @@ pub(crate) async fn execute(
     let task = open.task()?;
     let fetched = open.fetch(settings, &arguments.machine, printer)?;
     let student = open::student(&fetched, &arguments.machine)?;
+    let threads = open::threads(&arguments.machine);
+    let checker = checkers::of_task(&open.spec.task, &open.directory, settings, threads)?;
     let stop = interrupt::watch(printer);
     let watcher = Watcher::new(printer.clone());
     let measurement = Measurement {
@@ -25,7 +27,15 @@ pub(crate) async fn execute(
         few_shot: arguments.few_shot,
     };
     let measured = tokio::task::spawn_blocking(move || {
-        measure_once(&open.spec, &task, &*student, &measurement, &watcher, &stop)
+        measure_once(
+            &open.spec,
+            &task,
+            &*student,
+            &checker,
+            &measurement,
+            &watcher,
+            &stop,
+        )
     });
     printer.measured(&measured.await.map_err(|_| StarError::Worker)??)
 }

@@ -12,7 +12,7 @@ use crate::fleet::Fleet;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::watcher::ProblemBar;
-use crate::{interrupt, journals, members};
+use crate::{checkers, interrupt, journals, members};
 
 pub(crate) async fn execute(
     arguments: &JudgeArguments,
@@ -57,6 +57,7 @@ pub(crate) async fn execute(
         text: arguments.text.clone(),
         gold: arguments.gold.clone(),
         verify: arguments.verify,
+        checker: checkers::of_arguments(Some(arguments.verify), &arguments.running, settings)?,
     };
     let out = arguments
         .out

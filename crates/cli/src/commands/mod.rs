@@ -42,8 +42,10 @@ pub(crate) async fn execute(
         Command::Train(arguments) => train::execute(&arguments, settings, printer).await,
         Command::Merge(arguments) => merge::execute(&arguments, settings, printer),
         Command::Evaluate(arguments) => evaluate::execute(&arguments, settings, printer).await,
-        Command::Verify(arguments) => verify::execute(&arguments, printer),
+        Command::Verify(arguments) => verify::execute(&arguments, settings, printer).await,
         Command::Bench(arguments) => bench::execute(&arguments, settings, printer).await,
+        // `main` has done that before anything was started.
+        Command::SandboxLaunch { .. } => Ok(()),
         Command::Doctor(arguments) => doctor::execute(&arguments, settings, printer),
     }
 }

@@ -17,7 +17,7 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::spec_changes::changes;
 use crate::watcher::Watcher;
-use crate::{interrupt, journals, open};
+use crate::{checkers, interrupt, journals, open};
 
 pub(crate) async fn execute(
     arguments: &RunArguments,
@@ -40,6 +40,8 @@ pub(crate) async fn execute(
     let student = open::student(&fetched, &arguments.machine)?;
     let stop = interrupt::watch(printer);
     let machine = &arguments.machine;
+    let threads = open::threads(machine);
+    let checker = checkers::of_task(&open.spec.task, &open.directory, settings, threads)?;
     let mut fleet = Fleet::new(settings, machine, printer, &open.directory, stop.clone())?;
     let (teachers, judges) = fleet.all(&open.spec.teachers, &open.spec.judges)?;
     if arguments.new {
@@ -71,6 +73,7 @@ pub(crate) async fn execute(
         store,
         faculty,
         model: fetched.sha256,
+        checker,
         student,
         observer: watcher,
         stop,

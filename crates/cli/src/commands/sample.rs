@@ -19,7 +19,7 @@ use crate::members::{self, OpenEnsemble};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::watcher::ProblemBar;
-use crate::{interrupt, journals};
+use crate::{checkers, interrupt, journals};
 
 pub(crate) async fn execute(
     arguments: &SampleArguments,
@@ -71,7 +71,9 @@ pub(crate) async fn execute(
     let asked: Vec<Member> = models.into_iter().map(member).collect();
     let spent = purse.clone();
     let resumed = resumed || arguments.read_batch.is_some();
-    let ensemble = Ensemble::new(spec, asked, judges, store, writer, purse, resumed);
+    let checker = checkers::of_arguments(arguments.verify, &arguments.running, settings)?;
+    let ensemble =
+        Ensemble::new(spec, asked, judges, store, writer, purse, resumed).with_checker(checker);
 
     let bar = ProblemBar::new(printer, scanned.problems);
     let observer = |progress: &DataSetProgress| bar.show(progress);

@@ -24,7 +24,7 @@ pub(crate) struct Coding {
 /// Codes of part of a row. All slices cover the same weights.
 #[derive(Debug)]
 pub(crate) struct Codes<'a> {
-    pub(crate) codes: &'a mut [u8],
+    pub(crate) values: &'a mut [u8],
     pub(crate) scales: &'a mut [f32],
     pub(crate) minima: &'a mut [f32],
 }
@@ -44,12 +44,12 @@ impl TensorType {
 }
 
 #[inline(always)]
-fn codes_body(tensor_type: TensorType, bytes: &[u8], out: Codes<'_>) {
+fn codes_body(tensor_type: TensorType, bytes: &[u8], out: &mut Codes<'_>) {
     let (weights, size) = tensor_type.block();
     let groups = tensor_type.coding().map_or(1, |c| weights / c.group);
     let blocks = bytes
         .chunks_exact(size)
-        .zip(out.codes.chunks_exact_mut(weights))
+        .zip(out.values.chunks_exact_mut(weights))
         .zip(out.scales.chunks_exact_mut(groups))
         .zip(out.minima.chunks_exact_mut(groups));
     for (((block, codes), scales), minima) in blocks {
@@ -94,7 +94,7 @@ fn codes_body(tensor_type: TensorType, bytes: &[u8], out: Codes<'_>) {
 
 dispatch! {
     /// The codes of whole blocks of a quantized type.
-    pub(crate) fn codes(tensor_type: TensorType, bytes: &[u8], out: Codes<'_>) = codes_body;
+    pub(crate) fn codes(tensor_type: TensorType, bytes: &[u8], out: &mut Codes<'_>) = codes_body;
 }
 
 /// Writes low nibbles to the first half of `codes` and high nibbles to the last.
@@ -109,7 +109,6 @@ fn split_nibbles<const N: usize>(bytes: &[u8; N], codes: &mut [u8]) {
 /// `map` for arrays that becomes vector instructions: that of the standard library is a call here,
 /// and iterators over slices stay byte by byte.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "see above")]
 fn each<const N: usize>(bytes: &[u8; N], change: impl Fn(u8) -> u8) -> [u8; N] {
     let mut changed = [0; N];
     for i in 0..N {
@@ -120,7 +119,6 @@ fn each<const N: usize>(bytes: &[u8; N], change: impl Fn(u8) -> u8) -> [u8; N] {
 
 /// `|=` for arrays, for the same reason.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "see above")]
 fn or_assign<const N: usize>(codes: &mut [u8; N], bits: &[u8; N]) {
     for i in 0..N {
         codes[i] |= bits[i];
@@ -244,8 +242,8 @@ mod tests {
             dequantize(tensor_type, &bytes, &mut expected);
             let (mut values, mut scales) = (vec![0u8; count], vec![0.0f32; count / group]);
             let mut minima = scales.clone();
-            codes(tensor_type, &bytes, Codes {
-                codes: &mut values, scales: &mut scales, minima: &mut minima,
+            codes(tensor_type, &bytes, &mut Codes {
+                values: &mut values, scales: &mut scales, minima: &mut minima,
             });
             for (i, (expected, code)) in expected.iter().zip(&values).enumerate() {
                 prop_assert!(*code <= largest);

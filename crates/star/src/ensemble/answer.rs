@@ -10,7 +10,8 @@ use autodidact_store::RunStore;
 use futures::future::join_all;
 
 use crate::StarError;
-use crate::ensemble::asking::{asking, candidate};
+use crate::checker::Checker;
+use crate::ensemble::asking::{asking, candidates};
 use crate::ensemble::candidate::Candidate;
 use crate::ensemble::combine::{self, Choice, Equality};
 use crate::ensemble::combined::{Combined, Failed, ShownCandidate, Winner};
@@ -23,6 +24,7 @@ pub struct Ensemble {
     pub(crate) spec: EnsembleSpec,
     pub(crate) members: Vec<Member>,
     pub(crate) judging: Judging,
+    pub(crate) checker: Checker,
     pub(crate) store: Arc<RunStore>,
     writer: Writer,
     /// False while nothing was journaled by an earlier attempt, so that nothing need be looked up.
@@ -55,6 +57,7 @@ impl Ensemble {
     ) -> Self {
         Self {
             judging: Judging::new(judges, purse, writer.clone(), store.clone(), resumed),
+            checker: Checker::reading(),
             writer,
             spec,
             members,
@@ -64,6 +67,13 @@ impl Ensemble {
             batched: AtomicBool::new(false),
             out: Mutex::default(),
         }
+    }
+
+    /// The same, with answers verified by a checker that may run them.
+    #[must_use]
+    pub fn with_checker(mut self, checker: Checker) -> Self {
+        self.checker = checker;
+        self
     }
 
     /// Answers one question. `verify` says how the task compares answers; without it numbers are
@@ -205,11 +215,10 @@ impl Ensemble {
             }
         }
         known.answers.sort_by_key(|(sample, _)| sample.key.index);
-        let candidate = |(sample, provenance)| {
-            candidate(member.name(), sample, provenance, problem, equality.kind)
-        };
+        let (name, kind) = (member.name(), equality.kind);
+        let answers = known.answers;
         Ok(Round {
-            candidates: known.answers.into_iter().map(candidate).collect(),
+            candidates: candidates(&self.checker, name, answers, problem, kind).await?,
             failures,
         })
     }

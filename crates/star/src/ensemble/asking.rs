@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use autodidact_core::{
-    EnsembleSpec, Message, Mode, Problem, Prompt, Sample, SamplerId, VerifyKind,
+    EnsembleSpec, Message, Mode, Problem, Prompt, Sample, SamplerId, Verification, VerifyKind,
 };
 use autodidact_store::Provenance;
-use autodidact_verify::{final_answer, verify, verify_answer};
+use autodidact_verify::{final_answer, verify_answer};
 
+use crate::StarError;
+use crate::checker::{Checker, Item};
 use crate::ensemble::candidate::Candidate;
 use crate::ensemble::member::Asking;
 
@@ -77,16 +79,43 @@ pub(crate) fn question_text(problem: &Problem) -> String {
     text
 }
 
-/// An answer as a candidate, compared with gold where there is gold.
-pub(crate) fn candidate(
+/// Answers as candidates, compared with gold where there is gold.
+pub(crate) async fn candidates(
+    checker: &Checker,
+    model: &str,
+    answers: Vec<(Sample, Provenance)>,
+    problem: &Problem,
+    kind: Option<VerifyKind>,
+) -> Result<Vec<Candidate>, StarError> {
+    let verifications = match kind_of(problem, kind) {
+        Some(kind) => {
+            let items: Vec<Item<'_>> = answers
+                .iter()
+                .map(|(sample, _)| Item {
+                    kind,
+                    problem,
+                    text: &sample.completion.text,
+                })
+                .collect();
+            let verified = checker.verify_many(&items).await?;
+            verified.into_iter().map(Some).collect()
+        }
+        None => vec![None; answers.len()],
+    };
+    Ok(answers
+        .into_iter()
+        .zip(verifications)
+        .map(|((sample, provenance), verified)| candidate(model, sample, provenance, verified))
+        .collect())
+}
+
+fn candidate(
     model: &str,
     sample: Sample,
     provenance: Provenance,
-    problem: &Problem,
-    kind: Option<VerifyKind>,
+    verification: Option<Verification>,
 ) -> Candidate {
     let Sample { key, completion } = sample;
-    let verification = kind_of(problem, kind).map(|kind| verify(kind, problem, &completion.text));
     let extracted = verification.as_ref().and_then(|v| v.extracted.clone());
     Candidate {
         key,

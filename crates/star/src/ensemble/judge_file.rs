@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::StarError;
-use crate::ensemble::asking::candidate;
+use crate::checker::Checker;
+use crate::ensemble::asking::candidates;
 use crate::ensemble::candidate::Candidate;
 use crate::ensemble::combined::Failed;
 use crate::ensemble::judging::Judging;
@@ -34,7 +35,7 @@ const REASONS: usize = 12;
 const TOGETHER: usize = 64;
 
 /// A file of answers. Answers to one question that follow each other are judged together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ScoredAnswers {
     /// JSONL, CSV or TSV.
     pub path: PathBuf,
@@ -46,6 +47,8 @@ pub struct ScoredAnswers {
     pub gold: Option<String>,
     /// How answers are compared with gold.
     pub verify: VerifyKind,
+    /// Compares them.
+    pub checker: Checker,
 }
 
 /// What one judge did.
@@ -107,7 +110,7 @@ pub async fn judge_file(
         });
         let judged = groups
             .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)))
-            .map(|group| judge_group(group, answers.verify, &judging, &writer))
+            .map(|group| judge_group(group, answers, &judging, &writer))
             .buffered(CASES);
         let mut judged = std::pin::pin!(judged);
         while let Some(outcome) = judged.next().await {
@@ -143,7 +146,7 @@ pub async fn judge_file(
 
 async fn judge_group(
     group: Group,
-    verify: VerifyKind,
+    answers: &ScoredAnswers,
     judging: &Judging,
     writer: &Writer,
 ) -> Result<(Group, Vec<Candidate>, Vec<Failed>), StarError> {
@@ -159,13 +162,9 @@ async fn judge_group(
         };
         entries.push(Entry::Answer(sample.clone(), provenance.clone()));
         let problem = problem(&sample.key.problem, &group.question, gold.clone());
-        candidates.push(candidate(
-            "file",
-            sample,
-            provenance,
-            &problem,
-            Some(verify),
-        ));
+        let answer = vec![(sample, provenance)];
+        let (checker, kind) = (&answers.checker, Some(answers.verify));
+        candidates.extend(self::candidates(checker, "file", answer, &problem, kind).await?);
     }
     writer.record(entries).await?;
     let failures = judging.judge(&group.question, &mut candidates).await?;

@@ -5,15 +5,15 @@ use std::io::Write;
 use std::path::Path;
 
 use autodidact_core::{
-    Attribute, Message, Mode, Problem, ProblemId, SampleKey, SamplerId, Strategy, Usd,
+    Attribute, Message, Mode, Problem, ProblemId, Sample, SampleKey, SamplerId, Strategy, Usd,
 };
 use autodidact_judges::{Calibration, JudgeCalibration};
-use autodidact_store::Scored;
+use autodidact_store::{Provenance, Scored};
 use serde::{Deserialize, Serialize};
 
 use crate::StarError;
 use crate::ensemble::answer::Ensemble;
-use crate::ensemble::asking::{candidate, question_text};
+use crate::ensemble::asking::{candidates, question_text};
 use crate::ensemble::candidate::{Candidate, let_one_judge_count};
 use crate::ensemble::data_set::{DataSet, Outcome, read};
 use crate::ensemble::tally::{Counted, ModelSummary, Tally};
@@ -176,15 +176,21 @@ impl Ensemble {
                     .await?
             };
             let mut scores = by_key(scores);
+            let mut by_problem: HashMap<ProblemId, Vec<(Sample, Provenance)>> = HashMap::new();
             for (sample, provenance) in answers {
-                let Some(problem) = by_id.get(&sample.key.problem) else {
+                let answers = by_problem.entry(sample.key.problem.clone()).or_default();
+                answers.push((sample, provenance.unwrap_or_default()));
+            }
+            for (id, answers) in by_problem {
+                let Some(problem) = by_id.get(&id) else {
                     continue;
                 };
-                let opinions = scores.remove(&sample.key).unwrap_or_default();
-                let provenance = provenance.unwrap_or_default();
-                let mut one = candidate(&member, sample, provenance, problem, data.verify);
-                one.judged(opinions);
-                found.entry(problem.id.clone()).or_default().0.push(one);
+                let kind = data.verify;
+                let mut all = candidates(&self.checker, &member, answers, problem, kind).await?;
+                for one in &mut all {
+                    one.judged(scores.remove(&one.key).unwrap_or_default());
+                }
+                found.entry(id).or_default().0.extend(all);
             }
         }
         for (candidates, _) in found.values_mut() {

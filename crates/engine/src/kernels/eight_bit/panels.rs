@@ -77,7 +77,8 @@ impl EightBitPanels {
                 let columns = first..inner.min(first + PIECE);
                 piece.clear();
                 for (r, row) in rows.chunks_exact(inner).enumerate() {
-                    round_row(&row[columns.clone()], piece.row(r, columns.len(), GROUP));
+                    let mut out = piece.row(r, columns.len(), GROUP);
+                    round_row(&row[columns.clone()], &mut out);
                 }
                 piece.scatter(coding, part);
             }
@@ -137,7 +138,7 @@ impl Piece {
     fn row(&mut self, row: usize, columns: usize, group: usize) -> Codes<'_> {
         let groups = columns / group;
         Codes {
-            codes: &mut self.codes[row * ROW..][..columns],
+            values: &mut self.codes[row * ROW..][..columns],
             scales: &mut self.scales[row * GROUPS..][..groups],
             minima: &mut self.minima[row * GROUPS..][..groups],
         }
@@ -203,7 +204,8 @@ impl PanelPacker {
         let ahead = PIECE.min(inner - next.1);
         for r in 0..rows {
             let bytes = file.part(info, row + r, column, columns);
-            codes(info.tensor_type, bytes, piece.row(r, columns, coding.group));
+            let mut out = piece.row(r, columns, coding.group);
+            codes(info.tensor_type, bytes, &mut out);
             if next.0 + r < info.rows() {
                 prefetch(file.part(info, next.0 + r, next.1, ahead));
             }
@@ -213,12 +215,12 @@ impl PanelPacker {
 }
 
 /// Rounds part of a row of changed weights.
-fn round_row(row: &[f32], out: Codes<'_>) {
+fn round_row(row: &[f32], out: &mut Codes<'_>) {
     let groups = row
         .chunks_exact(GROUP)
-        .zip(out.codes.chunks_exact_mut(GROUP))
-        .zip(out.scales)
-        .zip(out.minima);
+        .zip(out.values.chunks_exact_mut(GROUP))
+        .zip(out.scales.iter_mut())
+        .zip(out.minima.iter_mut());
     for (((row, codes), scale), minimum) in groups {
         let least = row.iter().fold(f32::INFINITY, |m, x| m.min(*x));
         let largest = row.iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x));

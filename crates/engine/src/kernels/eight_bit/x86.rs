@@ -70,8 +70,8 @@ unsafe fn avx512_rows<const R: usize, const STEPS: usize>(p: &Part) {
                 };
                 let (first, second) = (word(0), word(1));
                 for (r, dot) in dots.iter_mut().enumerate() {
-                    let four = codes.add(r * p.inner + step * 4).cast::<i32>();
-                    let x = _mm512_set1_epi32(four.read_unaligned());
+                    let four = codes.add(r * p.inner + step * 4).cast::<[u8; 4]>();
+                    let x = _mm512_set1_epi32(i32::from_ne_bytes(four.read()));
                     dot[0] = _mm512_dpbusd_epi32(dot[0], first, x);
                     dot[1] = _mm512_dpbusd_epi32(dot[1], second, x);
                 }
@@ -131,8 +131,8 @@ unsafe fn avx2_rows<const R: usize, const STEPS: usize, const PAIRS: usize>(p: &
                             word = _mm256_xor_si256(word, sign);
                         }
                         for (r, short) in short.iter_mut().enumerate() {
-                            let four = codes.add(r * p.inner + step * 4).cast::<i32>();
-                            let x = _mm256_set1_epi32(four.read_unaligned());
+                            let four = codes.add(r * p.inner + step * 4).cast::<[u8; 4]>();
+                            let x = _mm256_set1_epi32(i32::from_ne_bytes(four.read()));
                             let product = if PAIRS == 0 {
                                 let x = _mm256_sign_epi8(x, word);
                                 _mm256_maddubs_epi16(_mm256_abs_epi8(word), x)
