@@ -323,7 +323,7 @@ fn a_model_from_scratch_learns() {
         .last()
         .unwrap();
     assert!(
-        (first - 27f64.ln()).abs() < 0.2,
+        (first - 27f64.ln()).abs() < 0.6,
         "{first}: nothing is known"
     );
     assert!(last < 0.1, "{last}");

@@ -40,7 +40,7 @@ few_shot = 1
 [sample]
 per_problem = 4
 temperature = 1.2
-max_tokens = 16
+max_tokens = 8
 [select]
 minimum = 1
 [select.refuse]
@@ -51,8 +51,8 @@ steps = { first = 2, growth = 1.0 }
 batch = 4
 "#;
 
-const SHARED: &str =
-    "she sells the remainder at the farmers market daily for two dollars per fresh duck egg";
+/// Thirteen words that fit into the tiny model's context and alphabet.
+const SHARED: &str = "a b c d e f g h i j k l m";
 
 fn write(directory: &Path) {
     let line = |id: &str, question: &str| {
@@ -61,9 +61,9 @@ fn write(directory: &Path) {
     let train: String = (0..6)
         .map(|i| line(&format!("t{i}"), &format!("{i} and {i}?")))
         .collect();
-    let train = train + &line("copied", &format!("A story: {SHARED}. How many?"));
+    let train = train + &line("copied", &format!("o {SHARED} p?"));
     let evaluate =
-        line("e0", &format!("Ducks lay eggs, {SHARED}. What is sold?")) + &line("e1", "What?");
+        line("e0", &format!("q {SHARED} r?")) + &line("e1", "a?");
     fs::write(directory.join("train.jsonl"), train).unwrap();
     fs::write(directory.join("evaluate.jsonl"), evaluate).unwrap();
     let example = "[[example]]\nquestion = \"1?\"\nrationale = \"a b c\"\nanswer = \".*\"\n";

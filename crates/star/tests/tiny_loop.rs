@@ -262,7 +262,7 @@ async fn status_has_the_documented_shape() {
     assert_eq!(keys(&status), "run state base iterations best");
     assert_eq!(keys(&status["base"]), "right total accuracy");
     let iteration = &status["iterations"][0];
-    assert_eq!(keys(iteration), "n train evaluation seconds adapter");
+    assert_eq!(keys(iteration), "n train evaluation seconds adapter flags");
     assert_eq!(keys(&iteration["train"]), "total right rationalized kept");
     assert_eq!(
         keys(&iteration["evaluation"]),
