@@ -366,7 +366,10 @@ pub(crate) struct VerifyArguments {
 }
 
 /// How answers are run that have to be.
-#[expect(clippy::struct_field_names, reason = "the names of the flags and of the spec")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names of the flags and of the spec"
+)]
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunningArguments {
     /// The program that decides, with its arguments, for answers compared by `command`.

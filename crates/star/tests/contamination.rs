@@ -62,8 +62,7 @@ fn write(directory: &Path) {
         .map(|i| line(&format!("t{i}"), &format!("{i} and {i}?")))
         .collect();
     let train = train + &line("copied", &format!("o {SHARED} p?"));
-    let evaluate =
-        line("e0", &format!("q {SHARED} r?")) + &line("e1", "a?");
+    let evaluate = line("e0", &format!("q {SHARED} r?")) + &line("e1", "a?");
     fs::write(directory.join("train.jsonl"), train).unwrap();
     fs::write(directory.join("evaluate.jsonl"), evaluate).unwrap();
     let example = "[[example]]\nquestion = \"1?\"\nrationale = \"a b c\"\nanswer = \".*\"\n";

@@ -140,7 +140,9 @@ mod tests {
         let mut panel = vec![0.0; coding.panel_length(inner)];
         for part in panel.chunks_exact_mut(group_length(coding.group)) {
             let (codes, floats) = part.split_at_mut(PANEL * coding.group / 4);
-            floats.iter_mut().for_each(|x| *x = unit());
+            for x in floats.iter_mut() {
+                *x = unit();
+            }
             // Often the largest code, where sums could overflow.
             let codes: &mut [u8] = bytemuck::cast_slice_mut(codes);
             for code in codes {
