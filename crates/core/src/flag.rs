@@ -33,6 +33,11 @@ pub enum Flag {
         /// The equation, as it stands in the text.
         text: String,
     },
+    /// A second way of finding the final answer finds another one.
+    ExtractorsDisagree {
+        /// What the second reading takes for the answer.
+        other: String,
+    },
     /// It has the equations of a better ranked rationale of the same problem, in the same order.
     DuplicateReasoning {
         /// The other rationale.
@@ -54,6 +59,7 @@ impl Flag {
             Self::NoReasoning => RefusalReason::NoReasoning,
             Self::AnswerBeforeDerivation { .. } => RefusalReason::AnswerBeforeDerivation,
             Self::FalseEquation { .. } => RefusalReason::FalseEquation,
+            Self::ExtractorsDisagree { .. } => RefusalReason::ExtractorsDisagree,
             Self::DuplicateReasoning { .. } => RefusalReason::DuplicateReasoning,
         }
     }

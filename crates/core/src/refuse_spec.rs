@@ -23,6 +23,8 @@ pub struct RefuseSpec {
     pub answer_before_derivation: bool,
     /// Texts with a false equation.
     pub false_equation: bool,
+    /// Texts in which two ways of finding the final answer find different ones.
+    pub extractors_disagree: bool,
     /// Texts with the same equations as a better ranked one of the same problem (RFT).
     pub duplicate_reasoning: bool,
 }
@@ -35,6 +37,7 @@ impl Default for RefuseSpec {
             no_reasoning: true,
             answer_before_derivation: true,
             false_equation: true,
+            extractors_disagree: true,
             duplicate_reasoning: true,
         }
     }
@@ -49,6 +52,7 @@ impl RefuseSpec {
             Flag::NoReasoning => self.no_reasoning,
             Flag::AnswerBeforeDerivation { .. } => self.answer_before_derivation,
             Flag::FalseEquation { .. } => self.false_equation,
+            Flag::ExtractorsDisagree { .. } => self.extractors_disagree,
             Flag::DuplicateReasoning { .. } => self.duplicate_reasoning,
         }
     }

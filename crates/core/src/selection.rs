@@ -32,6 +32,8 @@ pub enum RefusalReason {
     AnswerBeforeDerivation,
     /// An equation is false although the answer is right.
     FalseEquation,
+    /// Two ways of finding the final answer find different ones.
+    ExtractorsDisagree,
     /// The same equations in the same order were already kept for this problem.
     DuplicateReasoning,
     /// A step of the reasoning, as the task checks steps, is false although the answer is right.
@@ -57,6 +59,7 @@ impl RefusalReason {
             Self::NoReasoning => "no-reasoning",
             Self::AnswerBeforeDerivation => "answer-before-derivation",
             Self::FalseEquation => "false-equation",
+            Self::ExtractorsDisagree => "extractors-disagree",
             Self::DuplicateReasoning => "duplicate-reasoning",
             Self::WrongStep => "wrong-step",
             Self::LowScore => "low-score",

@@ -142,6 +142,8 @@ impl Control {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerifyKind {
+    /// Mathematics of any form: numbers, units, sets, intervals, equations, expressions.
+    Math,
     /// The last number.
     Number,
     /// One of the problem's choices, by letter or by text.
@@ -150,12 +152,57 @@ pub enum VerifyKind {
     Exact,
     /// Gold is a regular expression that the whole answer must match.
     Regex,
+    /// A JSON value; the order of keys and the spelling of numbers make no difference.
+    Json,
+    /// The elements of a set, in any order, each compared as mathematics or text.
+    Set,
+    /// The elements of a list, in order.
+    List,
     /// The answer is a Python program; gold holds the tests it must pass. Runs in the sandbox.
     Code,
     /// A program of the user's decides (`verify_command`).
     Command,
     /// The answer is a query that must give the rows that gold's query gives.
     Sql,
+}
+
+impl VerifyKind {
+    /// Every kind, in the order in which they are told to people.
+    pub const ALL: [Self; 11] = [
+        Self::Math,
+        Self::Number,
+        Self::Choice,
+        Self::Exact,
+        Self::Regex,
+        Self::Json,
+        Self::Set,
+        Self::List,
+        Self::Code,
+        Self::Command,
+        Self::Sql,
+    ];
+
+    /// The name used in specs and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Math => "math",
+            Self::Number => "number",
+            Self::Choice => "choice",
+            Self::Exact => "exact",
+            Self::Regex => "regex",
+            Self::Json => "json",
+            Self::Set => "set",
+            Self::List => "list",
+            Self::Code => "code",
+            Self::Command => "command",
+            Self::Sql => "sql",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// The `[task]` section: either `builtin`, or `train` and `evaluate` files.

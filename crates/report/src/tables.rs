@@ -242,6 +242,7 @@ pub(crate) fn in_words(reason: &str) -> &str {
         "hint-text" => "repeats the hint",
         "answer-before-derivation" => "answer first",
         "false-equation" => "false equation",
+        "extractors-disagree" => "two readings of the answer",
         "duplicate-reasoning" => "same equations",
         other => other,
     }

@@ -6,8 +6,8 @@
 
 use autodidact_core::{Choice, Verification};
 
+use crate::extraction::{Place, Statement, first_line, last_line};
 use crate::latex::Plain;
-use crate::statement::{self, Place, first_line, last_line};
 use crate::verifier::{cannot_tell, decided};
 
 /// What a text settles on.
@@ -25,15 +25,11 @@ enum Settled {
 ///
 /// Where letter and words contradict each other (`the answer is dog (b)`, b being `cat`) the
 /// outcome is undecided. Without `choices` only letters are read.
-pub(crate) fn verify_choice(gold: &str, choices: &[Choice], text: &str) -> Verification {
-    let Some(wanted) = gold_label(gold, choices) else {
-        let reason = format!("the gold answer `{gold}` is not one of the choices");
-        return cannot_tell(reason, None);
-    };
-    let statement = match statement::find(text) {
-        Ok(statement) => statement,
-        Err(reason) => return cannot_tell(reason, None),
-    };
+pub(crate) fn verify_choice(
+    wanted: &str,
+    choices: &[Choice],
+    statement: &Statement<'_>,
+) -> Verification {
     let place = statement.place.as_str();
     let options = Options { choices };
     let settled = match statement.place {
@@ -57,7 +53,9 @@ pub(crate) fn verify_choice(gold: &str, choices: &[Choice], text: &str) -> Verif
 }
 
 /// The label gold stands for.
-fn gold_label(gold: &str, choices: &[Choice]) -> Option<String> {
+pub(crate) fn gold_label(gold: &str, choices: &[Choice]) -> Option<String> {
+    let gold = clean(gold);
+    let gold = gold.as_str();
     let bare = gold.trim().trim_matches(['(', ')', '[', ']', '.', ':']);
     let by_label = |c: &&Choice| c.label.trim().eq_ignore_ascii_case(bare.trim());
     let by_text = |c: &&Choice| words(&c.text) == words(gold);
@@ -291,9 +289,14 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
 
 #[cfg(test)]
 mod tests {
-    use autodidact_core::Verdict;
+    use autodidact_core::{Verdict, VerifyKind};
 
     use super::*;
+    use crate::verify_answer;
+
+    fn verify_choice(gold: &str, choices: &[Choice], text: &str) -> Verification {
+        verify_answer(VerifyKind::Choice, gold, choices, text)
+    }
 
     fn choices() -> Vec<Choice> {
         let texts = [

@@ -2,7 +2,7 @@
 
 use autodidact_core::{Choice, Verdict, VerifyKind};
 
-use crate::statement::{self, Place, first_line, last_line};
+use crate::extraction::{self, Place, first_line, last_line};
 use crate::verifier::verify_answer;
 
 /// Longer statements are prose, which no two models write alike.
@@ -13,7 +13,7 @@ const LONGEST: usize = 200;
 /// What follows the last answer mark (`the answer is`, `####`, `\boxed{…}`) counts. A text without
 /// a mark states its last line, if that is short.
 pub fn final_answer(text: &str) -> Option<String> {
-    let statement = statement::find(text).ok()?;
+    let statement = extraction::find(text).ok()?;
     let found = match statement.place {
         Place::Boxed => statement.text.trim(),
         Place::Marked => sentence(first_line(&statement.text)),

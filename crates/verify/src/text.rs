@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use autodidact_core::Verification;
 use regex::{Regex, RegexBuilder};
 
-use crate::statement::{self, Place, first_line, last_line};
+use crate::extraction::{Place, Statement, first_line, last_line};
 use crate::verifier::{cannot_tell, decided};
 
 /// Memory a compiled gold pattern may take; enough for any answer, too little for `(a{999}){999}`.
@@ -14,8 +14,8 @@ const PATTERN_SIZE: usize = 1 << 20;
 const PATTERN_LENGTH: usize = 4096;
 
 /// Compares the stated answer with `gold`, white space and case folded.
-pub(crate) fn verify_exact(gold: &str, text: &str) -> Verification {
-    let (candidate, place) = match candidate(text, gold.trim().contains('\n')) {
+pub(crate) fn verify_exact(gold: &str, statement: &Statement<'_>) -> Verification {
+    let (candidate, place) = match candidate(statement, gold.trim().contains('\n')) {
         Ok(found) => found,
         Err(reason) => return cannot_tell(reason, None),
     };
@@ -27,8 +27,8 @@ pub(crate) fn verify_exact(gold: &str, text: &str) -> Verification {
 }
 
 /// Matches the whole stated answer against the pattern `gold`.
-pub(crate) fn verify_regex(gold: &str, text: &str) -> Verification {
-    let (candidate, place) = match candidate(text, false) {
+pub(crate) fn verify_regex(gold: &str, statement: &Statement<'_>) -> Verification {
+    let (candidate, place) = match candidate(statement, false) {
         Ok(found) => found,
         Err(reason) => return cannot_tell(reason, None),
     };
@@ -45,14 +45,15 @@ pub(crate) fn verify_regex(gold: &str, text: &str) -> Verification {
 
 /// The stated answer: the first line after a mark or a scratchpad, else the last line. `whole`
 /// keeps all lines, for gold that has several.
-fn candidate(text: &str, whole: bool) -> Result<(String, &'static str), &'static str> {
-    let statement = statement::find(text)?;
-    let after_scratchpad = statement.after_block && text.contains("</scratch>");
+fn candidate(
+    statement: &Statement<'_>,
+    whole: bool,
+) -> Result<(String, &'static str), &'static str> {
     let (found, place) = match statement.place {
         _ if whole => (statement.text.trim(), statement.place.as_str()),
         Place::Boxed => (statement.text.trim(), statement.place.as_str()),
         Place::Marked => (first_line(&statement.text), statement.place.as_str()),
-        Place::Unmarked if after_scratchpad => {
+        Place::Unmarked if statement.after_scratchpad => {
             (first_line(&statement.text), "after the scratchpad")
         }
         Place::Unmarked => (
@@ -119,9 +120,18 @@ fn compile(gold: &str) -> Result<Regex, String> {
 
 #[cfg(test)]
 mod tests {
-    use autodidact_core::Verdict;
+    use autodidact_core::{Verdict, VerifyKind};
 
     use super::*;
+    use crate::verify_answer;
+
+    fn verify_exact(gold: &str, text: &str) -> Verification {
+        verify_answer(VerifyKind::Exact, gold, &[], text)
+    }
+
+    fn verify_regex(gold: &str, text: &str) -> Verification {
+        verify_answer(VerifyKind::Regex, gold, &[], text)
+    }
 
     type Verify = fn(&str, &str) -> Verification;
 

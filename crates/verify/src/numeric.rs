@@ -4,10 +4,10 @@ use autodidact_core::Verification;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
+use crate::extraction::{Place, Statement};
 use crate::latex::Plain;
 use crate::literal::Reading;
 use crate::number::{Cluster, Value, clusters};
-use crate::statement::{self, Place, Statement};
 use crate::verifier::{cannot_tell, decided};
 
 /// Units of measure which exclude each other; other words after a number (`apples`, `dollars`) are
@@ -37,26 +37,57 @@ const UNITS: [&[&str]; 22] = [
     &["cent", "cents"],
 ];
 
-/// Compares the final number of `text` with `gold`, exactly, as rationals.
+/// A gold answer that is one number.
+pub(crate) struct NumericGold<'a> {
+    gold: &'a str,
+    wanted: Value,
+}
+
+impl<'a> NumericGold<'a> {
+    /// Reads gold; the error says why it cannot be compared with.
+    pub(crate) fn read(gold: &'a str) -> Result<Self, String> {
+        let wanted =
+            read_gold(gold).ok_or_else(|| format!("the gold answer `{gold}` is not one number"))?;
+        Ok(Self { gold, wanted })
+    }
+
+    /// The freedom that this gold leaves in reading numbers.
+    fn reading(&self) -> Reading {
+        Reading {
+            decimal_comma: !self.wanted.number.is_integer(),
+            space_groups: self.wanted.number.numer().magnitude() >= &1000u32.into(),
+        }
+    }
+
+    /// The number of a statement that is its answer, as it is written there; the error is the
+    /// verification that says why there is none.
+    pub(crate) fn written(&self, statement: &Statement<'_>) -> Result<String, Box<Verification>> {
+        let plain = Plain::new(&statement.text);
+        let found = clusters(&plain, self.reading());
+        let place = statement.place.as_str();
+        let Some(chosen) = choose(&plain, &found, statement) else {
+            return Err(Box::new(cannot_tell(format!("no number found {place}"), None)));
+        };
+        let written = plain.written(chosen.start, chosen.end).to_owned();
+        if chosen.value.is_none() {
+            let reason = format!("`{written}`, {place}, is not one number");
+            return Err(Box::new(cannot_tell(reason, Some(written))));
+        }
+        Ok(written)
+    }
+}
+
+/// Compares the final number of a statement with gold, exactly, as rationals.
 ///
 /// Percent signs: gold `10%` equals `10%`, `10` and `0.1`; gold `10` equals `10%` (the sign is
 /// ignored, as lm-evaluation-harness does for GSM8K); gold `0.1` equals `10%`.
-pub(crate) fn verify_number(gold: &str, text: &str) -> Verification {
-    let Some(wanted) = read_gold(gold) else {
-        return cannot_tell(format!("the gold answer `{gold}` is not one number"), None);
-    };
-    let statement = match statement::find(text) {
-        Ok(statement) => statement,
-        Err(reason) => return cannot_tell(reason, None),
-    };
-    let reading = Reading {
-        decimal_comma: !wanted.number.is_integer(),
-        space_groups: wanted.number.numer().magnitude() >= &1000u32.into(),
-    };
+pub(crate) fn verify_number(gold: &NumericGold<'_>, statement: &Statement<'_>) -> Verification {
+    let reading = gold.reading();
+    let NumericGold { gold, wanted } = gold;
     let plain = Plain::new(&statement.text);
     let found = clusters(&plain, reading);
     let place = statement.place.as_str();
-    let Some(chosen) = choose(&plain, &found, &statement) else {
+    let Some(chosen) = choose(&plain, &found, statement) else {
         return cannot_tell(format!("no number found {place}"), None);
     };
     let written = plain.written(chosen.start, chosen.end).to_owned();
@@ -64,11 +95,11 @@ pub(crate) fn verify_number(gold: &str, text: &str) -> Verification {
         let reason = format!("`{written}`, {place}, is not one number");
         return cannot_tell(reason, Some(written));
     };
-    if let Some((theirs, ours)) = units_differ(value, &wanted) {
+    if let Some((theirs, ours)) = units_differ(value, wanted) {
         let how = format!("`{written}`, {place}, is in {theirs}, gold `{gold}` in {ours}");
         return decided(false, written, how);
     }
-    let rule = agreement(value, &wanted);
+    let rule = agreement(value, wanted);
     let how = format!(
         "the number {place}, `{written}`, {} gold `{gold}`{}",
         if rule.is_some() { "equals" } else { "is not" },
@@ -180,9 +211,14 @@ fn agreement(value: &Value, wanted: &Value) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use autodidact_core::Verdict;
+    use autodidact_core::{Verdict, VerifyKind};
 
     use super::*;
+    use crate::verify_answer;
+
+    fn verify_number(gold: &str, text: &str) -> Verification {
+        verify_answer(VerifyKind::Number, gold, &[], text)
+    }
 
     #[track_caller]
     fn assert_verdicts(cases: &[(&str, &str, char)]) {
