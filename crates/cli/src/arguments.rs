@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use autodidact_core::VerifyKind;
+use autodidact_verify::NumberFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -349,20 +350,67 @@ pub(crate) struct EvaluateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The gold answer.
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) gold: String,
+    /// A file with `{"gold", "candidate", "kind"?}` on each line, `-` for standard input; with CANDIDATE
+    /// after it the gold answer.
+    #[arg(value_name = "FILE|GOLD", allow_hyphen_values = true)]
+    pub(crate) first: Option<String>,
     /// The answer to compare with it, as a model wrote it.
-    #[arg(allow_hyphen_values = true)]
-    pub(crate) candidate: String,
-    /// How they are compared.
-    #[arg(long, value_parser = verify_kind, default_value = "number")]
+    #[arg(value_name = "CANDIDATE", allow_hyphen_values = true)]
+    pub(crate) second: Option<String>,
+    /// The gold answer.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) gold: Option<String>,
+    /// The answer to compare with it, as a model wrote it.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) candidate: Option<String>,
+    /// How they are compared: math, number, choice, exact, regex, json, set, list, code, command or sql.
+    #[arg(long, value_parser = verify_kind, default_value = "math")]
     pub(crate) kind: VerifyKind,
+    /// What the model was asked; where the answer repeats it, that is no part of the answer.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) question: Option<String>,
+    /// The unit of a gold answer that names none; answers in other units are converted.
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+    /// How far a decimal may be off: `0.01`, or `1%` of gold.
+    #[arg(long, value_name = "DISTANCE|SHARE")]
+    pub(crate) tolerance: Option<String>,
+    /// How commas and points inside numbers are read.
+    #[arg(long, value_enum, default_value_t = NumberLocale::Automatic)]
+    pub(crate) number_format: NumberLocale,
+    /// An answer without a unit is wrong where gold has one.
+    #[arg(long)]
+    pub(crate) strict_units: bool,
+    /// Compare in both directions; right if either says so.
+    #[arg(long)]
+    pub(crate) symmetric: bool,
     /// The options of a multiple-choice problem, in order.
     #[arg(long, value_name = "TEXT")]
     pub(crate) choice: Vec<String>,
     #[command(flatten)]
     pub(crate) running: RunningArguments,
+}
+
+/// How commas and points inside numbers are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NumberLocale {
+    /// `1,234.5`; a lone `1,22` is a decimal where gold is one.
+    #[default]
+    Automatic,
+    /// `1,234.5`; a comma is never a decimal mark.
+    Point,
+    /// `1.234,5`.
+    Comma,
+}
+
+impl From<NumberLocale> for NumberFormat {
+    fn from(locale: NumberLocale) -> Self {
+        match locale {
+            NumberLocale::Automatic => Self::Automatic,
+            NumberLocale::Point => Self::Point,
+            NumberLocale::Comma => Self::Comma,
+        }
+    }
 }
 
 /// How answers are run that have to be.
@@ -553,14 +601,8 @@ pub(crate) struct JudgeArguments {
 }
 
 fn verify_kind(text: &str) -> Result<VerifyKind, String> {
-    match text {
-        "number" => Ok(VerifyKind::Number),
-        "choice" => Ok(VerifyKind::Choice),
-        "exact" => Ok(VerifyKind::Exact),
-        "regex" => Ok(VerifyKind::Regex),
-        "code" => Ok(VerifyKind::Code),
-        "command" => Ok(VerifyKind::Command),
-        "sql" => Ok(VerifyKind::Sql),
-        _ => Err("choose number, choice, exact, regex, code, command or sql".to_owned()),
-    }
+    VerifyKind::from_name(text).ok_or_else(|| {
+        let names = VerifyKind::ALL.map(VerifyKind::as_str);
+        format!("choose one of {}", names.join(", "))
+    })
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use autodidact_core::{
     Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Usd, Verdict,
-    Verification,
 };
 use autodidact_engine::Profile;
 use autodidact_models::Fetched;
 use autodidact_star::{
     Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
 };
+use autodidact_verify::Explanation;
 use indicatif::MultiProgress;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
@@ -246,15 +246,40 @@ impl Printer {
         })
     }
 
-    pub(crate) fn verification(&self, verification: &Verification) -> Result<(), Failure> {
-        self.result(verification, || {
+    /// A verdict with its steps.
+    pub(crate) fn explanation(&self, explained: &Explanation) -> Result<(), Failure> {
+        let Explanation {
+            verification,
+            steps,
+        } = explained;
+        let value = json!({
+            "verdict": verification.verdict.as_str(),
+            "extracted": verification.extracted,
+            "how": verification.how,
+            "steps": steps,
+            "flags": verification.flags,
+        });
+        self.result(&value, || {
             let verdict = match &verification.verdict {
-                Verdict::Right => "right".to_owned(),
-                Verdict::Wrong => "wrong".to_owned(),
-                Verdict::CannotTell(reason) => format!("cannot tell: {reason}"),
+                Verdict::CannotTell(_) => "cannot tell",
+                decided => decided.as_str(),
             };
-            format!("{verdict}\n{}", verification.how)
+            let mut text = format!("{verdict}\n{}", verification.how);
+            if *steps != [verification.how.as_str()] {
+                for (step, number) in steps.iter().zip(1..) {
+                    text += &format!("\n  {number}. {step}");
+                }
+            }
+            text
         })
+    }
+
+    /// Lines that are data, each with its end. They are written as they come.
+    #[expect(clippy::unused_self, reason = "nothing prints but the printer")]
+    pub(crate) fn lines(&self, text: &str) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
     }
 
     pub(crate) fn tasks(&self, tasks: &[(&str, &str)]) -> Result<(), Failure> {

@@ -115,6 +115,7 @@ async fn every_refusal_reason_survives() {
         R::HintText,
         R::AnswerBeforeDerivation,
         R::FalseEquation,
+        R::ExtractorsDisagree,
         R::DuplicateReasoning,
     ];
     let selections: Vec<Selection> = std::iter::once(None)
@@ -131,8 +132,8 @@ async fn every_refusal_reason_survives() {
         .collect();
     let unknown = store.record_selections(&selections).await.unwrap_err();
     assert!(matches!(unknown, StoreError::UnknownSample { .. }));
-    store.record_samples(&common::batch(1, 13)).await.unwrap();
-    assert_eq!(store.record_selections(&selections).await.unwrap(), 13);
+    store.record_samples(&common::batch(1, 14)).await.unwrap();
+    assert_eq!(store.record_selections(&selections).await.unwrap(), 14);
     assert_eq!(store.selections(1).await.unwrap(), selections);
     assert_eq!(store.refusals(1).await.unwrap().len(), reasons.len());
 }

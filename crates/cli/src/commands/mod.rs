@@ -16,6 +16,7 @@ mod status;
 mod tasks;
 mod train;
 mod verify;
+mod verify_file;
 
 use crate::arguments::Command;
 use crate::failure::Failure;

@@ -262,7 +262,7 @@ mod tests {
     fn told(text: &str) -> Vec<&str> {
         let all = marks(text);
         let real = all.iter().filter(|mark| !mark.negated);
-        real.map(|mark| text[mark.end..].trim_start_matches('}').trim())
+        real.map(|mark| text[mark.end..].trim_start_matches([' ', '}']).trim())
             .collect()
     }
 

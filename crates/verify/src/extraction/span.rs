@@ -233,10 +233,12 @@ fn ends_in_word(text: &str) -> bool {
 /// Without closing braces and brackets that nothing opened.
 fn unmatched(text: &str) -> &str {
     let mut text = text.trim_start_matches(['}', ')', ']', ':', ' ', '*']);
-    for (open, close) in [('{', '}'), ('(', ')')] {
-        if text.ends_with(close) && !text.contains(open) {
-            text = text.trim_end_matches(close);
-        }
+    if text.ends_with('}') && !text.contains('{') {
+        text = text.trim_end_matches('}');
+    }
+    // Half-open intervals open with a bracket and close with a parenthesis.
+    if text.ends_with(')') && !text.contains(['(', '[', ']']) {
+        text = text.trim_end_matches(')');
     }
     text
 }

@@ -1,6 +1,6 @@
 //! JSON values, with numbers as exact decimals.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A JSON value. Objects keep the order of their keys, and have no key twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl fmt::Display for Value {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Number(number) => write!(f, "{number}"),
-            Self::String(text) => write!(f, "{text:?}"),
+            Self::String(text) => quoted(f, text),
             Self::Array(values) => {
                 f.write_str("[")?;
                 for (at, value) in values.iter().enumerate() {
@@ -138,10 +138,26 @@ impl fmt::Display for Value {
             Self::Object(fields) => {
                 f.write_str("{")?;
                 for (at, (name, value)) in fields.iter().enumerate() {
-                    write!(f, "{}{name:?}: {value}", if at > 0 { ", " } else { "" })?;
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    quoted(f, name)?;
+                    write!(f, ": {value}")?;
                 }
                 f.write_str("}")
             }
         }
     }
+}
+
+/// A text as JSON writes it.
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            '\n' => f.write_str("\\n")?,
+            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
 }
