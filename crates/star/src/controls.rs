@@ -69,7 +69,11 @@ impl Run {
             .filter_map(|p| Some((p, p.gold.as_ref()?)));
         gold.map(|(problem, gold)| {
             let answer = match self.task.verify {
-                VerifyKind::Number | VerifyKind::Choice => format!("The answer is {gold}."),
+                VerifyKind::Math
+                | VerifyKind::Number
+                | VerifyKind::Choice
+                | VerifyKind::Set
+                | VerifyKind::List => format!("The answer is {gold}."),
                 _ => gold.0.clone(),
             };
             TrainingPair {

@@ -93,13 +93,71 @@ fn words(text: &str) -> String {
     words.join(" ")
 }
 
-/// A text without typography: no LaTeX commands, emphasis, quotes or math signs.
+/// Commands that only set type; what they hold is text.
+const TYPOGRAPHY: [&str; 20] = [
+    "text", "textbf", "textit", "textrm", "textnormal", "textup", "emph", "mathrm", "mathbf", "mathit",
+    "mathsf", "mbox", "hbox", "bf", "rm", "boxed", "quad", "qquad", "left", "right",
+];
+/// Stands for a command of mathematics, so that a letter beside it is none of an option.
+const FORMULA: char = '\u{fffc}';
+
+/// A text without typography: no LaTeX, emphasis, quotes or math signs. Letters of a formula
+/// (`\Delta E`, `$E = mc^2$`, `f(a)`) are hidden, since they name no option.
 fn clean(text: &str) -> String {
     let drop = |c: char| match c {
         '{' | '}' | '*' | '_' | '$' | '`' | '"' | '“' | '”' => ' ',
         c => c,
     };
-    Plain::new(text).chars.iter().map(|c| drop(*c)).collect()
+    let text = hidden_formulas(text);
+    Plain::new(&text).chars.iter().map(|c| drop(*c)).collect()
+}
+
+/// Puts [`FORMULA`] before commands that are mathematics, and in the place of formulas that are more than
+/// a word.
+fn hidden_formulas(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains(['\\', '$']) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '$']) {
+        shown.push_str(rest.get(..at).unwrap_or_default());
+        let tail = rest.get(at..).unwrap_or_default();
+        let taken = if let Some(inner) = tail.strip_prefix('$') {
+            let close = inner.find('$').filter(|close| *close <= 400);
+            let formula = close.and_then(|close| inner.get(..close));
+            match formula.filter(|formula| is_formula(formula)) {
+                Some(formula) => {
+                    shown.push(FORMULA);
+                    formula.len() + 2
+                }
+                None => {
+                    shown.push('$');
+                    1
+                }
+            }
+        } else {
+            let name = tail.get(1..).unwrap_or_default();
+            let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let name = name.get(..letters).unwrap_or_default();
+            if letters > 0 && !TYPOGRAPHY.contains(&name) {
+                shown.push(FORMULA);
+            }
+            shown.push_str(tail.get(..=letters).unwrap_or_default());
+            1 + letters
+        };
+        rest = tail.get(taken..).unwrap_or_default();
+    }
+    shown.push_str(rest);
+    shown.into()
+}
+
+/// True for what stands between two dollar signs if it is more than a letter or a number.
+fn is_formula(inner: &str) -> bool {
+    let bare = TYPOGRAPHY.iter().fold(inner.to_owned(), |text, name| {
+        text.replace(&format!("\\{name}"), "")
+    });
+    !bare.contains('\n') && bare.contains(['=', '^', '_', '+', '<', '>', '\\'])
 }
 
 struct Options<'a> {
@@ -126,7 +184,14 @@ impl Options<'_> {
                 continue;
             };
             let letter = inner[..length].trim();
-            if single_letter(letter).is_some() {
+            // `f(a)` is a function and `\Delta (E)` a product.
+            let before = text.get(..start).unwrap_or_default();
+            let called = before.ends_with(|c: char| c.is_ascii_alphabetic() || c == FORMULA) && {
+                let mut last = before.chars().rev();
+                last.next();
+                !last.next().is_some_and(char::is_alphabetic)
+            };
+            if !called && single_letter(letter).is_some() {
                 found.push((start, start + length + 2, letter));
             }
         }
@@ -231,6 +296,14 @@ impl Options<'_> {
             return Settled::Label(label, text[start..end].to_owned());
         }
         let line = last_line(&text);
+        // `B) market`
+        if line.get(1..).is_some_and(|rest| rest.starts_with([')', '.', ':']))
+            && line.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.trim() == line
+            && let Some(settled) = self.leading_letter(line)
+        {
+            return settled;
+        }
         let alone = line.trim_matches(|c: char| !c.is_alphanumeric());
         if let Some(label) = single_letter(alone).and_then(|letter| self.label(&letter)) {
             return Settled::Label(label, alone.to_owned());
@@ -357,6 +430,32 @@ mod tests {
                 ("A", "The answer is A or B.", '?'),
                 ("A", "The answer is bank (a).", '?'),
                 ("A", "The answer is A, bank.", '?'),
+            ],
+        );
+    }
+
+    #[test]
+    fn letters_of_formulas_and_words_are_none() {
+        assert_verdicts(
+            &choices(),
+            &[
+                ("D", r"It is \boxed{\frac{q}{\Delta E}} here. Answer: D", 'r'),
+                ("E", r"\boxed{\Delta E}", 'w'),
+                ("E", r"So it is $\Delta E$", '?'),
+                ("C", "We know that $E = mc^2$ and f(c) holds", '?'),
+                ("A", "The value of f(a)", '?'),
+                ("A", "Because B is valid", '?'),
+                ("B", "Because B is valid", '?'),
+                ("B", r"The answer is $\textbf{(B)}$", 'r'),
+                ("B", r"$\boxed{\mathrm{B}}$", 'r'),
+                ("B", "$B$", 'r'),
+                ("B", "B) bank", 'r'),
+                ("B", "B. bank", 'r'),
+                (r"\text{B}", "B", 'r'),
+                ("B", "<answer>B</answer>", 'r'),
+                ("B", "The correct option is B.", 'r'),
+                ("B", "**Answer**\n\nB", 'r'),
+                ("B", "The best choice is (B) bank", 'r'),
             ],
         );
     }

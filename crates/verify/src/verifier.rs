@@ -6,6 +6,7 @@ use autodidact_core::{Choice, Flag, Problem, Verdict, Verification, VerifyKind};
 
 use crate::choice::{gold_label, verify_choice};
 use crate::collection::verify_collection;
+use crate::expression::NumberFormat;
 use crate::extraction::{Place, Statement, Visible, backward, find_in, last_span, visible};
 use crate::gold::Gold;
 use crate::json::verify_json;
@@ -141,6 +142,13 @@ fn typed(request: &Request<'_>) -> Result<Gold, String> {
 }
 
 fn numbers(request: &Request<'_>, gold: &str, policies: &Policies) -> Read {
+    // Digits are read with points for decimals everywhere else.
+    if policies.number_format == NumberFormat::Comma {
+        let gold = MathGold::new(gold, policies);
+        return two_ways(request, |statement, way| {
+            gold.verify(statement, &[], way == Way::First)
+        });
+    }
     let numeric = match NumericGold::read(gold) {
         Ok(numeric) => numeric,
         Err(reason) => return (cannot_tell(reason, None), Vec::new()),

@@ -1,7 +1,7 @@
 //! Whatever a model writes, and whatever a data set calls gold, there is a verdict and no panic.
 
 use autodidact_core::{Choice, Verdict, VerifyKind};
-use autodidact_verify::verify_answer;
+use autodidact_verify::{Line, verify_answer};
 use proptest::prelude::*;
 
 fn choices() -> Vec<Choice> {
@@ -63,16 +63,50 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+fn json_values() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        "\\PC{0,8}".prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map("[a-z]{0,3}", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
     #[test]
     fn no_input_panics(gold in pieces(), text in pieces(), any in any::<String>()) {
-        for kind in [VerifyKind::Number, VerifyKind::Choice, VerifyKind::Exact, VerifyKind::Regex] {
+        for kind in VerifyKind::ALL {
             for (gold, text) in [(&gold, &text), (&any, &text), (&gold, &any)] {
                 let found = verify_answer(kind, gold, &choices(), text);
                 prop_assert!(!found.how.is_empty());
                 let decided = !matches!(found.verdict, Verdict::CannotTell(_));
                 prop_assert!(!decided || found.extracted.is_some());
             }
+        }
+    }
+
+    #[test]
+    fn no_line_panics(any in any::<Vec<u8>>(), pieces in pieces()) {
+        drop(Line::parse(&String::from_utf8_lossy(&any)));
+        let line = format!("{{\"gold\": {pieces}, \"candidate\": 5}}");
+        drop(Line::parse(&line));
+    }
+
+    #[test]
+    fn json_is_read_back(value in json_values()) {
+        let text = serde_json::to_string(&value).unwrap_or_default();
+        let pretty = format!("Here:\n```json\n{}\n```", serde_json::to_string_pretty(&value).unwrap_or_default());
+        for answer in [&text, &pretty] {
+            let found = verify_answer(VerifyKind::Json, &text, &[], answer);
+            prop_assert!(found.verdict.is_right(), "{answer}: {found:?}");
         }
     }
 
@@ -84,10 +118,12 @@ proptest! {
             format!("{before} \\boxed{{{n}}} and so on"),
             format!("{before} 7 Answer: {n}\n"),
         ] {
-            let right = verify_answer(VerifyKind::Number, &n.to_string(), &[], &text);
-            prop_assert!(right.verdict.is_right(), "{text}: {right:?}");
-            let wrong = verify_answer(VerifyKind::Number, &(n + 1).to_string(), &[], &text);
-            prop_assert_eq!(wrong.verdict, Verdict::Wrong);
+            for kind in [VerifyKind::Number, VerifyKind::Math] {
+                let right = verify_answer(kind, &n.to_string(), &[], &text);
+                prop_assert!(right.verdict.is_right(), "{text}: {right:?}");
+                let wrong = verify_answer(kind, &(n + 1).to_string(), &[], &text);
+                prop_assert_eq!(wrong.verdict, Verdict::Wrong);
+            }
         }
     }
 }

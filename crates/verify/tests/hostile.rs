@@ -1,0 +1,69 @@
+//! A megabyte each of what readers choke on: no text takes more than linear time.
+#![allow(clippy::print_stdout, reason = "the slowest text is told")]
+
+use std::time::{Duration, Instant};
+
+use autodidact_core::{Choice, VerifyKind};
+use autodidact_verify::{Line, verify_answer};
+
+const SIZE: usize = 1 << 20;
+/// Many times what a linear reader needs, and a fraction of what a quadratic one does.
+const BOUND: Duration = Duration::from_secs(10);
+
+const PIECES: [&str; 46] = [
+    "\\boxed{", "\\boxed{1}", "\\boxed{1} and ", "\\boxed ", "\\fbox{", "{", "}", "{}", "[", "[1,", "(", "((", "$", "$ ",
+    "$$", "$5 ", "\\(", "\\[", "\\begin{", "answer is ", "the answer is ", "answer ", "answer to ", "answer:\n",
+    "Answer: 5\n", "#", "####", "#### ", "#### 5\n", "<think>", "</think>", "<answer>", "Q:", "\nQ: ", "\nProblem: ",
+    "\nInput: x", "\n", " ", "{\"a\":", "{\"a\":[", "\"", "```", "```\n", "\\", "- ", "1, ",
+];
+
+#[test]
+fn a_megabyte_of_anything_is_read_in_time() {
+    let choices = [Choice {
+        label: "A".into(),
+        text: "sink".into(),
+    }];
+    let kinds = [
+        VerifyKind::Math,
+        VerifyKind::Number,
+        VerifyKind::Choice,
+        VerifyKind::Exact,
+        VerifyKind::Regex,
+        VerifyKind::Json,
+        VerifyKind::Set,
+        VerifyKind::List,
+    ];
+    let mut slowest = (Duration::ZERO, String::new());
+    for piece in PIECES {
+        for text in [
+            piece.repeat(SIZE / piece.len()),
+            format!("The answer is {}", piece.repeat(SIZE / piece.len())),
+            format!("{}\n#### 5", piece.repeat(SIZE / piece.len())),
+        ] {
+            for kind in kinds {
+                let gold = if kind == VerifyKind::Choice { "A" } else { "5" };
+                let started = Instant::now();
+                verify_answer(kind, gold, &choices, &text);
+                let spent = started.elapsed();
+                if spent > slowest.0 {
+                    slowest = (spent, format!("{piece:?} as {kind:?}"));
+                }
+                assert!(spent < BOUND, "{piece:?} as {kind:?}: {spent:?}");
+            }
+        }
+    }
+    println!("slowest: {:?} for {}", slowest.0, slowest.1);
+}
+
+#[test]
+fn gold_and_lines_may_be_hostile_too() {
+    for piece in PIECES {
+        let text = piece.repeat(SIZE / piece.len() / 4);
+        let started = Instant::now();
+        for kind in [VerifyKind::Math, VerifyKind::Number, VerifyKind::Json, VerifyKind::Set] {
+            verify_answer(kind, &text, &[], "The answer is 5.");
+        }
+        drop(Line::parse(&text));
+        assert!(started.elapsed() < BOUND, "{piece:?}: {:?}", started.elapsed());
+    }
+}
