@@ -6,7 +6,7 @@
 //!
 //! Start with [`verify_answer`], or with [`explain`] for policies and the steps. Where in a text the
 //! answer stands is decided in `extraction/`, whether two pieces of mathematics are equal in
-//! [`expression`], what counts as one number in `number.rs`. The kinds, the rules and the policies are
+//! `expression/` ([`compare_expressions`]), what counts as one number in `number.rs`. The kinds, the rules and the policies are
 //! told in docs/verification.md.
 //!
 //! ```
@@ -24,7 +24,7 @@
 mod choice;
 mod collection;
 mod consensus;
-pub mod expression;
+mod expression;
 mod extraction;
 mod gold;
 mod json;
@@ -39,7 +39,9 @@ mod text;
 mod verifier;
 
 pub use consensus::{final_answer, same_answer, same_free_answer};
-pub use expression::{NumberFormat, Percent, Tolerance};
+pub use expression::{
+    Comparison, NumberFormat, Options, Outcome, Percent, Tolerance, compare as compare_expressions,
+};
 pub use gold::{Gold, parse_tolerance};
 pub use lines::{Line, LineVerdict};
 pub use request::{Explanation, Policies, Request};

@@ -1,0 +1,40 @@
+//! Exact comparison of two mathematical answers.
+//!
+//! From text to decision: `lexer` and `numeral` make tokens, `parser` and `primary` a tree,
+//! `shape` brings the tree in standard form. `structure`, `relation` and `region` compare what holds
+//! several values; `quantity` compares values with units; `scalar` decides whether two formulas
+//! have the same value, by a ladder: exact rational numbers (`rational`), values modulo large
+//! random primes (`modular`), canonical forms (`polynomial`, `canonical`, `elementary`), intervals
+//! with exact bounds and separation bounds (`interval`, `series`, `evaluate`). Floating point
+//! numbers are not used. Every step pays from one budget (`budget`), so that no answer can take
+//! long.
+
+mod budget;
+mod canonical;
+mod compare;
+mod elementary;
+mod evaluate;
+mod interval;
+mod lexer;
+mod modular;
+mod numeral;
+mod options;
+mod parser;
+mod polynomial;
+mod primary;
+mod quantity;
+mod rational;
+mod reading;
+mod region;
+mod relation;
+mod scalar;
+mod series;
+mod shape;
+mod structure;
+mod token;
+mod tree;
+mod units;
+mod words;
+
+pub use compare::{Comparison, Outcome, compare};
+pub use options::{NumberFormat, Options, Percent, Tolerance};
