@@ -96,7 +96,7 @@ fn verify_runs_programs_and_queries() {
 #[test]
 fn every_example_spec_is_valid_and_init_writes_one() {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["quickstart", "resume-check", "code"] {
+    for name in ["quickstart", "resume-check", "code", "sql", "math"] {
         let spec = root().join(format!("examples/{name}.toml"));
         let (code, plan) = json(&["check", spec.to_str().unwrap()]);
         assert_eq!(code, 0);

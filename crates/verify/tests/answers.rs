@@ -302,3 +302,21 @@ fn the_two_readings_agree_on_well_formed_texts() {
     }
     assert!(fired.is_empty(), "{fired:?}");
 }
+
+/// The published cases, as texts: finding an answer must not lose what comparing it decides.
+#[test]
+fn the_tables_hold_for_texts() {
+    let mut failed = Vec::new();
+    let tables = [include_str!("data/equivalence.tsv"), include_str!("data/extraction.tsv")];
+    for line in tables.iter().flat_map(|table| table.lines()) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [number, gold, candidate, expectation, ""] = fields.as_slice() else {
+            continue;
+        };
+        let found = verify_answer(VerifyKind::Math, gold, &[], candidate);
+        if (*expectation == "equal") != (found.verdict == Verdict::Right) {
+            failed.push(format!("{number}: {gold} | {candidate}, {expectation}: {found:?}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
