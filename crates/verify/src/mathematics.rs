@@ -108,7 +108,7 @@ impl<'a> MathGold<'a> {
 
     /// Compares one answer.
     pub(crate) fn compare(&self, answer: &str, place: Place) -> Read {
-        let Comparison { outcome, steps } = compare(&self.value, answer, self.policies);
+        let Comparison { outcome, steps, .. } = compare(&self.value, answer, self.policies);
         let place = place.as_str();
         let last = steps.last().map_or_else(String::new, |step| format!(": {step}"));
         let gold = &self.value;
