@@ -73,7 +73,13 @@ impl<'a> NumericGold<'a> {
             let reason = format!("`{written}`, {place}, is not one number");
             return Err(Box::new(cannot_tell(reason, Some(written))));
         }
-        Ok(written)
+        let unit = chosen.value.as_ref().map_or("", |value| value.unit.as_str());
+        let measure = UNITS.iter().any(|names| names.contains(&unit));
+        Ok(if measure && !written.to_lowercase().ends_with(unit) {
+            format!("{written} {unit}")
+        } else {
+            written
+        })
     }
 }
 

@@ -80,7 +80,8 @@ fn after_words(line: &str) -> Option<&str> {
 fn boxes(text: &str) -> Option<String> {
     let mut found: Vec<&str> = Vec::new();
     let mut text = text;
-    while found.len() < MOST_BOXES {
+    // An empty box at the end is passed over, and no more than a few are looked at.
+    for _ in 0..MOST_BOXES {
         let at = ["\\boxed", "\\fbox"].iter().filter_map(|name| text.rfind(name)).max();
         let Some(at) = at else { break };
         let rest = text.get(at..)?;

@@ -211,7 +211,7 @@ fn shown(pieces: &[Piece<'_>]) -> String {
     let loose = |c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '"' | '“' | '”');
     let mut bare = text.trim_matches(loose);
     loop {
-        let shorter = bare.trim_end_matches(['.', ',', ';', ':', '?']).trim_end_matches(loose);
+        let shorter = bare.trim_end_matches(['.', ',', ';', ':', '?', '。']).trim_end_matches(loose);
         let shorter = match shorter.strip_suffix('!') {
             Some(word) if ends_in_word(word) => word,
             _ => shorter,
@@ -399,7 +399,7 @@ fn ends_sentence(word: &str) -> bool {
     ];
     let word = word.trim_end_matches(['*', '_', '"', '”', ')', '`']);
     match word.chars().next_back() {
-        Some('?') => true,
+        Some('?' | '。') => true,
         Some('.') => {
             let before = bare(word).to_lowercase();
             !before.is_empty() && !ABBREVIATIONS.contains(&before.as_str())
