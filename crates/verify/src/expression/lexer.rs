@@ -199,7 +199,8 @@ impl Lexer {
         let run: String = self.text.iter().skip(start).take(self.at - start).collect();
         let glued = self.peek(0).is_some_and(|c| c.is_ascii_digit())
             || (self.quoted && self.peek(0) == Some('-'));
-        if let Some(token) = self.known_word(&run) {
+        let minutes = run == "min" && self.is_unit_here(&run);
+        if !minutes && let Some(token) = self.known_word(&run) {
             self.push(token);
             return;
         }

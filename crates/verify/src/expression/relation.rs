@@ -68,6 +68,11 @@ impl Comparer<'_> {
 
     fn two_relations(&mut self, gold: &Tidy, candidate: &Tidy) -> Outcome {
         if gold.relations != candidate.relations {
+            let asks_for_interval = gold.relations == [Relation::In];
+            if asks_for_interval && !self.options.inequality_answers_interval {
+                self.note("an inequality does not answer an interval (an option)");
+                return Outcome::Different;
+            }
             let (a, b) = (gold.chain(), candidate.chain());
             return match (self.pieces(&a), self.pieces(&b)) {
                 (Some(a), Some(b)) => self.same_pieces(a, b),
