@@ -333,7 +333,7 @@ impl Lexer {
         }
         let (token, width) = match two {
             ('*', Some('*')) => (Token::Mark('^'), 2),
-            ('+', Some('-')) => (Token::PlusMinus(true), 2),
+            ('+', Some('-')) if self.spaced || self.found.is_empty() => (Token::PlusMinus(true), 2),
             ('*' | '×' | '·' | '⋅' | '∙' | '∗', _) => (Token::Mark('*'), 1),
             ('/' | '÷' | '∕' | '⁄', _) => (Token::Mark('/'), 1),
             ('-' | '−' | '–' | '‐' | '‑' | '‒' | '－', _) => (Token::Mark('-'), 1),

@@ -130,9 +130,9 @@ impl Parser {
             }
             parser.at += 1;
             Ok(items)
-        })?;
+        });
         self.bars = bars;
-        Ok(items)
+        items
     }
 
     /// After `(` or `[`: a group, a tuple or an interval.
@@ -189,7 +189,7 @@ impl Parser {
     fn absolute(&mut self, close: &Token) -> Step<Node> {
         self.bars += 1;
         let inner = self.sum();
-        self.bars -= 1;
+        self.bars = self.bars.saturating_sub(1);
         let inner = inner?;
         self.expect(close)?;
         Ok(Node::Call(Function::Abs, vec![inner]))
@@ -387,9 +387,17 @@ impl Parser {
     /// Words where a factor is expected: number words, or text.
     fn text(&mut self, first: String) -> Step<Node> {
         let mut words = vec![first];
-        while let Some(Token::Word(word)) = self.peek() {
+        loop {
+            // `twenty-five`
+            let ahead = usize::from(self.peek() == Some(&Token::Mark('-')));
+            let Some(Token::Word(word)) = self.peek_at(ahead) else {
+                break;
+            };
+            if ahead == 1 && words::number(std::slice::from_ref(word)).is_none() {
+                break;
+            }
             words.push(word.clone());
-            self.at += 1;
+            self.at += 1 + ahead;
         }
         if self.number_words
             && let Some((value, taken)) = words::number(&words)
