@@ -317,7 +317,9 @@ impl Parser {
             let goes_on = match self.peek() {
                 Some(Token::Mark('/')) => {
                     // `\sin x/2` and `\sin \pi/6`, but not `\sin x / \cos x`.
-                    if matches!(self.peek_at(1), Some(Token::Numeral { .. })) {
+                    if matches!(self.peek_at(1), Some(Token::Numeral { .. }))
+                        && !matches!(product, Node::Quotient(..))
+                    {
                         self.at += 1;
                         let below = self.nested(Self::prefixed)?;
                         product = Node::Quotient(Box::new(product), Box::new(below));
@@ -441,7 +443,7 @@ impl Parser {
         // `2 hours 30 min`
         let more = self.nested(Self::primary)?;
         let next = if matches!(self.peek(), Some(Token::Word(_))) {
-            self.unit_after(more)?
+            self.nested(|parser| parser.unit_after(more))?
         } else {
             return Err(Trouble::Unreadable("a number stands after a unit".into()));
         };
