@@ -285,14 +285,21 @@ impl Algebra<'_> {
         if rest.is_zero() {
             return self.cosine_of_turns(turns);
         }
-        // Quarter turns change the function; other parts of a turn stay in the angle.
+        // Quarter turns change the function; other parts of a turn split off by the sum rule.
         let quarters = (turns * two).floor();
         let remainder = turns - quarters / two;
-        let mut angle = rest;
         if !remainder.is_zero() {
-            let pi = self.atom_power(Atom::Pi, Exponent::one());
-            angle = self.add(angle, &pi.scaled(&exact(remainder)))?;
+            let (straight, across) = (
+                self.cosine_of(quarters / two, rest.clone())?,
+                self.cosine_of(quarters / two - Exponent::new(1, 2), rest)?,
+            );
+            let cosine = self.cosine_of_turns(remainder)?;
+            let sine = self.cosine_of_turns(Exponent::new(1, 2) - remainder)?;
+            let kept = self.multiply(&straight, &cosine)?;
+            let lost = self.multiply(&across, &sine)?;
+            return self.subtract(kept, lost);
         }
+        let mut angle = rest;
         let negative = angle.leading().is_negative();
         if negative {
             angle = angle.negative();

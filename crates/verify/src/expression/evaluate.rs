@@ -42,6 +42,9 @@ pub(super) struct Evaluation<'a> {
     atoms: &'a [Atom],
     indices: HashMap<u32, i64>,
     angles: HashMap<Monomial, i64>,
+    /// The common divisor of all parts of a half turn: their cosines lie in one field.
+    turns: i64,
+    turned: bool,
     pub precision: u64,
     meaning: Meaning,
     seed: u64,
@@ -66,10 +69,18 @@ impl Algebra<'_> {
             self.scan(poly, &mut indices, &mut angles)?;
         }
         let (atoms, budget) = self.parts();
+        let mut turns = 1;
+        for id in indices.keys() {
+            if let Some(Atom::CosPi(turn)) = atoms.get(*id as usize) {
+                turns = lcm(turns, *turn.denom())?;
+            }
+        }
         let evaluation = Evaluation {
             atoms,
             indices,
             angles,
+            turns,
+            turned: false,
             precision: 64,
             meaning,
             seed,
@@ -129,6 +140,24 @@ fn lcm(a: i64, b: i64) -> Step<i64> {
         .ok_or(Trouble::Budget("the indices of roots"))
 }
 
+/// How many numbers below `n` share no divisor with it.
+fn totient(n: u64) -> u64 {
+    let (mut rest, mut count, mut divisor) = (n, n, 2);
+    while divisor * divisor <= rest {
+        if rest.is_multiple_of(divisor) {
+            count -= count / divisor;
+            while rest.is_multiple_of(divisor) {
+                rest /= divisor;
+            }
+        }
+        divisor += 1;
+    }
+    if rest > 1 {
+        count -= count / rest;
+    }
+    count
+}
+
 impl Bounded {
     fn rational(value: &BigRational, precision: u64) -> Self {
         Self {
@@ -149,6 +178,7 @@ impl Evaluation<'_> {
         self.precision = precision;
         self.memo.clear();
         self.degree = 1;
+        self.turned = false;
     }
 
     /// How small the value of this size must be to be zero, in bits.
@@ -322,7 +352,12 @@ impl Evaluation<'_> {
         let turns_exact = Interval::rational(&exact(turns), self.precision);
         let angle = pi.times(&turns_exact, self.precision, budget)?;
         let (_, cosine) = series::sin_cos(&angle, self.precision, budget)?;
-        self.degree = self.degree.saturating_mul(turns.denom().unsigned_abs() * 2);
+        // Cosines of parts of a turn are real numbers in one cyclotomic field.
+        if !self.turned {
+            self.turned = true;
+            let degree = totient(2 * self.turns.unsigned_abs()).div_ceil(2);
+            self.degree = self.degree.saturating_mul(degree);
+        }
         Ok(Bounded { value: cosine, upper: 1, lower: 1 })
     }
 
@@ -386,7 +421,7 @@ impl Evaluation<'_> {
         let noise = BigInt::from(self.random(id, 3) % (1 << 20));
         let (precision, meaning) = (self.precision, self.meaning);
         let memo = std::mem::take(&mut self.memo);
-        let degree = self.degree;
+        let (degree, turned) = (self.degree, self.turned);
         self.precision = 64;
         self.meaning = Meaning::Real;
         let truth = self.atom_value(id, atom, budget);
@@ -394,6 +429,7 @@ impl Evaluation<'_> {
         self.meaning = meaning;
         self.memo = memo;
         self.degree = degree;
+        self.turned = turned;
         let middle = match truth {
             Ok(truth) => truth.value.lo >> 34_u32,
             Err(Trouble::Budget(_) | Trouble::Undefined(_)) => BigInt::from(1_i64 << 30),
@@ -403,7 +439,7 @@ impl Evaluation<'_> {
     }
 
     /// Cosine and sine of a sum of angles: each part is a random point of the unit circle.
-    fn angle(&mut self, inner: &Poly, budget: &mut Budget) -> Step<(Bounded, Bounded)> {
+    fn angle(&self, inner: &Poly, budget: &mut Budget) -> Step<(Bounded, Bounded)> {
         let one = Bounded::rational(&BigRational::one(), self.precision);
         let mut point = (one, Bounded::rational(&BigRational::zero(), self.precision));
         for (part, coefficient) in &inner.terms {
@@ -411,28 +447,12 @@ impl Evaluation<'_> {
             let count = coefficient * BigInt::from(below);
             let count = count.to_integer().to_i64().filter(|count| count.abs() <= 64);
             let count = count.ok_or(Trouble::Budget("the multiples of an angle"))?;
-            let unit = self.unit_point(part, budget)?;
+            let unit = self.random_point(part);
             for _ in 0..count.abs() {
                 point = self.rotate(&point, &unit, count < 0, budget)?;
             }
         }
         Ok(point)
-    }
-
-    fn unit_point(&mut self, part: &Monomial, budget: &mut Budget) -> Step<(Bounded, Bounded)> {
-        let [(id, power)] = part.0.as_slice() else {
-            return Ok(self.random_point(part));
-        };
-        let below = self.angles.get(part).copied().unwrap_or(1);
-        let is_pi = matches!(self.atoms.get(*id as usize), Some(Atom::Pi)) && power.is_one();
-        if !is_pi {
-            return Ok(self.random_point(part));
-        }
-        // A part of π is a root of unity, not free.
-        let turn = Exponent::new(1, below);
-        let cosine = self.cosine_of_turns(turn, budget)?;
-        let sine = self.cosine_of_turns(Exponent::new(1, 2) - turn, budget)?;
-        Ok((cosine, sine))
     }
 
     fn random_point(&self, part: &Monomial) -> (Bounded, Bounded) {

@@ -199,7 +199,8 @@ impl Lexer {
         let run: String = self.text.iter().skip(start).take(self.at - start).collect();
         let glued = self.peek(0).is_some_and(|c| c.is_ascii_digit())
             || (self.quoted && self.peek(0) == Some('-'));
-        if let Some(token) = self.known_word(&run) {
+        let minutes = run == "min" && self.is_unit_here(&run);
+        if !minutes && let Some(token) = self.known_word(&run) {
             self.push(token);
             return;
         }
@@ -332,7 +333,7 @@ impl Lexer {
         }
         let (token, width) = match two {
             ('*', Some('*')) => (Token::Mark('^'), 2),
-            ('+', Some('-')) => (Token::PlusMinus(true), 2),
+            ('+', Some('-')) if self.spaced || self.found.is_empty() => (Token::PlusMinus(true), 2),
             ('*' | '×' | '·' | '⋅' | '∙' | '∗', _) => (Token::Mark('*'), 1),
             ('/' | '÷' | '∕' | '⁄', _) => (Token::Mark('/'), 1),
             ('-' | '−' | '–' | '‐' | '‑' | '‒' | '－', _) => (Token::Mark('-'), 1),

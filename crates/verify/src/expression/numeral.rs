@@ -153,14 +153,13 @@ impl Reader<'_> {
         self.places = Some(u32::try_from(places).unwrap_or(u32::MAX));
     }
 
-    /// `e-5`, `E8`: only where it cannot be Euler's number times something.
+    /// `e-5`, `E8`; in LaTeX `2e-5` is Euler's number, twice, minus five.
     fn exponent(&mut self, latex: bool) -> Option<i64> {
         let letter = self.peek(0).filter(|c| matches!(c, 'e' | 'E'))?;
         let sign = self.peek(1).filter(|c| matches!(c, '+' | '-' | '−'));
         let start = 1 + usize::from(sign.is_some());
         let count = self.run(self.at + start);
-        let certain = letter == 'E' || self.places.is_some() || sign.is_none() || count >= 2;
-        if count == 0 || count > 18 || !certain || (latex && letter == 'e' && sign.is_some()) {
+        if count == 0 || count > 18 || (latex && letter == 'e' && sign.is_some()) {
             return None;
         }
         let digits: String = self.text.iter().skip(self.at + start).take(count).collect();

@@ -22,12 +22,21 @@ pub(super) fn parse(text: &str, reading: Reading, number_words: bool) -> Step<No
     };
     let node = parser.list()?;
     match parser.peek() {
+        None if depth(&node) > MAX_TREE_DEPTH => Err(Trouble::Budget("the nested formulas")),
         None => Ok(node),
         Some(token) => Err(Trouble::Unreadable(format!(
             "{} has no place in the formula",
             describe(token)
         ))),
     }
+}
+
+/// Deepest tree that later steps walk through.
+const MAX_TREE_DEPTH: usize = 160;
+
+fn depth(node: &Node) -> usize {
+    let below = node.children().into_iter().map(depth).max();
+    1 + below.unwrap_or(0)
 }
 
 /// Drops leading `=` and trailing separators.
@@ -117,6 +126,15 @@ impl Parser {
         result
     }
 
+    /// Counts a node that goes around the one before it, in a loop.
+    fn wrap(&mut self, around: &mut usize) -> Step<()> {
+        *around += 1;
+        if *around > MAX_DEPTH {
+            return Err(Trouble::Budget("the nested operators"));
+        }
+        self.count()
+    }
+
     pub(super) fn count(&mut self) -> Step<()> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
@@ -185,6 +203,7 @@ impl Parser {
     /// Unions and intersections.
     fn sets(&mut self) -> Step<Node> {
         let mut left = self.ratio()?;
+        let mut around = 0;
         loop {
             let token = self.peek().cloned();
             match token {
@@ -203,11 +222,13 @@ impl Parser {
                     self.at += 1;
                     let right = self.ratio()?;
                     left = Node::Intersection(vec![left, right]);
+                    self.wrap(&mut around)?;
                 }
                 Some(Token::Without) => {
                     self.at += 1;
                     let right = self.ratio()?;
                     left = Node::Without(Box::new(left), Box::new(right));
+                    self.wrap(&mut around)?;
                 }
                 _ => return Ok(left),
             }
@@ -231,6 +252,7 @@ impl Parser {
     pub(super) fn sum(&mut self) -> Step<Node> {
         self.nested(|parser| {
             let mut terms = vec![parser.product()?];
+            let mut around = 0;
             loop {
                 match parser.peek() {
                     Some(Token::Mark('+')) => {
@@ -248,6 +270,7 @@ impl Parser {
                         let right = parser.product()?;
                         let left = collapse(terms, Node::Sum);
                         terms = vec![Node::PlusMinus(Box::new(left), Box::new(right), plus)];
+                        parser.wrap(&mut around)?;
                     }
                     _ => break,
                 }
@@ -286,7 +309,11 @@ impl Parser {
     fn factors(&mut self) -> Step<Node> {
         let first = self.prefixed()?;
         let mut product = self.mixed(first)?;
+        let mut around = 0;
         loop {
+            if matches!(self.peek(), Some(Token::Mark('/') | Token::Mod | Token::Word(_) | Token::Degree | Token::Percent | Token::Currency(_))) {
+                self.wrap(&mut around)?;
+            }
             self.count()?;
             match self.peek() {
                 Some(Token::Mark('*')) => {
@@ -339,7 +366,9 @@ impl Parser {
     }
 
     pub(super) fn postfix(&mut self, mut base: Node) -> Step<Node> {
+        let mut around = 0;
         loop {
+            self.wrap(&mut around)?;
             match self.peek() {
                 Some(Token::Mark('^')) => {
                     if self.peek_at(1) == Some(&Token::Degree) {
@@ -367,7 +396,6 @@ impl Parser {
                 Some(Token::Subscript(_)) => base = self.subscripted(base)?,
                 _ => return Ok(base),
             }
-            self.count()?;
         }
     }
 
@@ -387,7 +415,9 @@ impl Parser {
             self.at += 1;
         }
         let mut base = self.nested(Self::primary)?;
+        let mut around = 0;
         loop {
+            self.wrap(&mut around)?;
             match self.peek() {
                 Some(Token::Mark('^')) => {
                     self.at += 1;
@@ -397,7 +427,6 @@ impl Parser {
                 Some(Token::Subscript(_)) => base = self.subscripted(base)?,
                 _ => break,
             }
-            self.count()?;
         }
         Ok(if negative { negate(base) } else { base })
     }

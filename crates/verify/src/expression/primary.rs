@@ -130,9 +130,9 @@ impl Parser {
             }
             parser.at += 1;
             Ok(items)
-        })?;
+        });
         self.bars = bars;
-        Ok(items)
+        items
     }
 
     /// After `(` or `[`: a group, a tuple or an interval.
@@ -189,7 +189,7 @@ impl Parser {
     fn absolute(&mut self, close: &Token) -> Step<Node> {
         self.bars += 1;
         let inner = self.sum();
-        self.bars -= 1;
+        self.bars = self.bars.saturating_sub(1);
         let inner = inner?;
         self.expect(close)?;
         Ok(Node::Call(Function::Abs, vec![inner]))
@@ -317,7 +317,9 @@ impl Parser {
             let goes_on = match self.peek() {
                 Some(Token::Mark('/')) => {
                     // `\sin x/2` and `\sin \pi/6`, but not `\sin x / \cos x`.
-                    if matches!(self.peek_at(1), Some(Token::Numeral { .. })) {
+                    if matches!(self.peek_at(1), Some(Token::Numeral { .. }))
+                        && !matches!(product, Node::Quotient(..))
+                    {
                         self.at += 1;
                         let below = self.nested(Self::prefixed)?;
                         product = Node::Quotient(Box::new(product), Box::new(below));
@@ -387,9 +389,17 @@ impl Parser {
     /// Words where a factor is expected: number words, or text.
     fn text(&mut self, first: String) -> Step<Node> {
         let mut words = vec![first];
-        while let Some(Token::Word(word)) = self.peek() {
+        loop {
+            // `twenty-five`
+            let ahead = usize::from(self.peek() == Some(&Token::Mark('-')));
+            let Some(Token::Word(word)) = self.peek_at(ahead) else {
+                break;
+            };
+            if ahead == 1 && words::number(std::slice::from_ref(word)).is_none() {
+                break;
+            }
             words.push(word.clone());
-            self.at += 1;
+            self.at += 1 + ahead;
         }
         if self.number_words
             && let Some((value, taken)) = words::number(&words)
@@ -433,7 +443,7 @@ impl Parser {
         // `2 hours 30 min`
         let more = self.nested(Self::primary)?;
         let next = if matches!(self.peek(), Some(Token::Word(_))) {
-            self.unit_after(more)?
+            self.nested(|parser| parser.unit_after(more))?
         } else {
             return Err(Trouble::Unreadable("a number stands after a unit".into()));
         };

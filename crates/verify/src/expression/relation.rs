@@ -68,6 +68,11 @@ impl Comparer<'_> {
 
     fn two_relations(&mut self, gold: &Tidy, candidate: &Tidy) -> Outcome {
         if gold.relations != candidate.relations {
+            let asks_for_interval = gold.relations == [Relation::In];
+            if asks_for_interval && !self.options.inequality_answers_interval {
+                self.note("an inequality does not answer an interval (an option)");
+                return Outcome::Different;
+            }
             let (a, b) = (gold.chain(), candidate.chain());
             return match (self.pieces(&a), self.pieces(&b)) {
                 (Some(a), Some(b)) => self.same_pieces(a, b),
@@ -129,7 +134,8 @@ impl Comparer<'_> {
     /// Whether `f ~ 0` and `g ~ 0` say the same, because one is a multiple of the other.
     fn proportional(&mut self, f: &Node, g: &Node, relation: Relation) -> Outcome {
         let (mut f, mut g) = (f.clone(), g.clone());
-        if !relation.is_order() && (divides_by_letters(&f) || divides_by_letters(&g)) {
+        let divisions = divisions_by_letters(&f).max(divisions_by_letters(&g));
+        if !relation.is_order() && (1..=MAX_DIVISIONS).contains(&divisions) {
             f = numerator(&f);
             g = numerator(&g);
         }
@@ -304,6 +310,14 @@ pub(super) fn substitute(node: &Node, value: &dyn Fn(&str) -> Option<Node>) -> N
 
 fn divides_by_letters(node: &Node) -> bool {
     node.any(&|part| matches!(part, Node::Quotient(_, below) if !below.symbols().is_empty()))
+}
+
+/// Most divisions that are multiplied out: each may double the formula.
+const MAX_DIVISIONS: usize = 10;
+
+fn divisions_by_letters(node: &Node) -> usize {
+    let here = matches!(node, Node::Quotient(_, below) if !below.symbols().is_empty());
+    usize::from(here) + node.children().into_iter().map(divisions_by_letters).sum::<usize>()
 }
 
 /// What stands above when everything has one denominator.

@@ -6,6 +6,24 @@ use super::tree::{Join, Node};
 /// Most members a list may get by writing out plus-minus.
 const MAX_MEMBERS: usize = 256;
 
+/// Largest matrix result, in nodes.
+const MAX_ENTRIES: usize = 20_000;
+
+fn size(node: &Node) -> usize {
+    1 + node.children().into_iter().map(size).sum::<usize>()
+}
+
+fn total_size(rows: &[Vec<Node>]) -> usize {
+    rows.iter().flatten().map(size).sum()
+}
+
+fn check_size(nodes: usize, budget: &mut Budget) -> Step<()> {
+    if nodes > MAX_ENTRIES {
+        return Err(Trouble::Budget("the entries of a matrix"));
+    }
+    budget.pay(40 * nodes as u64)
+}
+
 /// Brings a tree in standard shape.
 pub(super) fn standard(mut node: Node, budget: &mut Budget) -> Step<Node> {
     node = plus_minus(node, budget)?;
@@ -39,6 +57,7 @@ fn one(node: Node, budget: &mut Budget) -> Step<Node> {
         },
         Node::Quotient(above, below) => match *above {
             Node::Matrix(rows) => {
+                check_size(size(&below) * rows.iter().map(Vec::len).sum::<usize>(), budget)?;
                 Node::Matrix(map(rows, |entry| Node::Quotient(Box::new(entry), below.clone())))
             }
             above => Node::Quotient(Box::new(above), below),
@@ -122,7 +141,8 @@ fn matrix_product(factors: Vec<Node>, budget: &mut Budget) -> Step<Node> {
     if scalars.is_empty() {
         return Ok(Node::Matrix(total));
     }
-    budget.pay(50 * (scalars.len() * total.iter().map(Vec::len).sum::<usize>()) as u64)?;
+    let copies = total.iter().map(Vec::len).sum::<usize>();
+    check_size(scalars.iter().map(size).sum::<usize>() * copies, budget)?;
     Ok(Node::Matrix(map(total, |entry| {
         let mut factors = scalars.clone();
         factors.push(entry);
@@ -132,10 +152,11 @@ fn matrix_product(factors: Vec<Node>, budget: &mut Budget) -> Step<Node> {
 
 fn times(a: &[Vec<Node>], b: &[Vec<Node>], budget: &mut Budget) -> Step<Vec<Vec<Node>>> {
     let width = b.first().map_or(0, Vec::len);
-    if a.iter().any(|row| row.len() != b.len()) || a.len() * width * b.len() > 1000 {
+    if a.iter().any(|row| row.len() != b.len()) {
         return Err(Trouble::Undefined("a product of matrices of these sizes"));
     }
-    budget.pay(200 * (a.len() * width * b.len()) as u64)?;
+    // Every entry of the left is copied for each column, every entry of the right for each row.
+    check_size(total_size(a) * width + total_size(b) * a.len(), budget)?;
     let entry = |row: &[Node], column: usize| {
         let terms = row.iter().zip(b).filter_map(|(left, other)| {
             Some(Node::Product(vec![left.clone(), other.get(column)?.clone()]))

@@ -82,15 +82,12 @@ impl Comparer<'_> {
     }
 
     fn mixed_kinds(&mut self, gold: &Node, candidate: &Node) -> Outcome {
-        let odd = |node: &Node| {
-            !matches!(
-                node,
-                Node::Tuple { .. } | Node::Set(_) | Node::List(..) | Node::Matrix(_) | Node::Union(_) | Node::Ratio(_)
-            ) && !node.is_scalar()
-                && !matches!(node, Node::Text(words) if words.split(' ').count() <= 3)
+        // Prose may say anything; everything else of another kind is another answer.
+        let prose = |node: &Node| {
+            node.any(&|part| matches!(part, Node::Text(words) if words.split(' ').count() > 3))
         };
-        if words_inside(gold) == words_inside(candidate) && (odd(gold) || odd(candidate)) {
-            return Outcome::Unknown("no rule compares these kinds of answers".into());
+        if prose(gold) || prose(candidate) {
+            return Outcome::Unknown("no rule compares prose with a formula".into());
         }
         self.note("different kinds of answers");
         Outcome::Different
@@ -262,8 +259,4 @@ impl Comparer<'_> {
 
 fn is_zero(node: &Node) -> bool {
     matches!(node, Node::Number { value, .. } if num_traits::Zero::is_zero(value))
-}
-
-fn words_inside(node: &Node) -> bool {
-    node.any(&|part| matches!(part, Node::Text(_)))
 }
