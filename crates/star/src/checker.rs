@@ -184,3 +184,132 @@ fn cannot_tell(reason: &str) -> Verification {
         how: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use autodidact_core::{Answer, Split};
+    use autodidact_sandbox::{Launcher, Surroundings};
+
+    use super::*;
+
+    fn problem(id: usize, gold: &str) -> Problem {
+        Problem {
+            id: ProblemId(id.to_string()),
+            question: "What is the sum of these two numbers?".into(),
+            gold: Some(Answer(gold.into())),
+            choices: Vec::new(),
+            solution: None,
+            split: Split::Train,
+            meta: BTreeMap::new(),
+        }
+    }
+
+    /// A checker whose `command` is a shell script.
+    fn scripted(script: &str) -> Checker {
+        let sandbox = Sandbox::new(Surroundings {
+            launcher: Launcher {
+                program: PathBuf::from("/bin/false"),
+                arguments: Vec::new(),
+            },
+            python: "python3".to_owned(),
+            environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            parallel: 4,
+        });
+        let task = TaskSpec {
+            verify: Some(VerifyKind::Command),
+            verify_command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            ..TaskSpec::default()
+        };
+        Checker::new(sandbox, &task, PathBuf::from("/"))
+    }
+
+    #[test]
+    fn kinds_that_run_are_told_apart_and_need_something_to_run_them() {
+        let run = [VerifyKind::Code, VerifyKind::Command, VerifyKind::Sql];
+        for kind in VerifyKind::ALL {
+            assert_eq!(Checker::runs(kind), run.contains(&kind), "{kind:?}");
+        }
+        for kind in run {
+            let found = Checker::reading().verify(kind, &problem(1, "5"), "5");
+            assert_eq!(found.verdict, Verdict::CannotTell("nothing is run here".into()));
+        }
+        let found = Checker::reading().verify(VerifyKind::Math, &problem(1, "1/2"), "0.5");
+        assert_eq!(found.verdict, Verdict::Right);
+    }
+
+    #[test]
+    fn without_gold_nothing_is_run() {
+        let checker = scripted("echo '{\"verdict\": \"right\"}'");
+        let mut asked = problem(1, " ");
+        for _ in 0..2 {
+            let found = checker.verify(VerifyKind::Command, &asked, "5");
+            assert!(matches!(found.verdict, Verdict::CannotTell(_)), "{found:?}");
+            asked.gold = None;
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn many_are_run_at_once_and_come_back_in_order() {
+        // Right if gold stands in the line twice: as gold and as the candidate. Later ones end first.
+        let script = r#"read -r line
+case "$line" in *'"gold":"1'*) sleep 0.1;; esac
+case "$line" in *wrong*) v=wrong;; *) v=right;; esac
+echo "{\"verdict\": \"$v\"}""#;
+        let checker = scripted(script);
+        let problems: Vec<Problem> = (0..12).map(|n| problem(n, &format!("{n}"))).collect();
+        let texts: Vec<String> = (0..12)
+            .map(|n| if n % 3 == 0 { "wrong".to_owned() } else { "fine".to_owned() })
+            .collect();
+        let items: Vec<Item<'_>> = problems
+            .iter()
+            .zip(&texts)
+            .map(|(problem, text)| Item {
+                kind: VerifyKind::Command,
+                problem,
+                text,
+            })
+            .collect();
+        let wanted: Vec<bool> = (0..12).map(|n| n % 3 != 0).collect();
+        let right = |found: &[Verification]| -> Vec<bool> {
+            found.iter().map(|found| found.verdict.is_right()).collect()
+        };
+        let found = checker.verify_all(&items);
+        assert_eq!(right(&found), wanted, "{found:?}");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = runtime.block_on(checker.verify_many(&items)).unwrap();
+        assert_eq!(right(&found), wanted);
+        assert!(checker.verify_all(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_sample_of_an_unknown_problem_is_no_item() {
+        let known = problem(1, "5");
+        let problems: HashMap<&ProblemId, &Problem> = HashMap::from([(&known.id, &known)]);
+        let mut sample = sample(&known.id);
+        assert!(Item::new(VerifyKind::Math, &problems, &sample).is_some());
+        sample.key.problem = ProblemId("2".into());
+        assert!(Item::new(VerifyKind::Math, &problems, &sample).is_none());
+    }
+
+    fn sample(problem: &ProblemId) -> Sample {
+        use autodidact_core::{Completion, FinishReason, Mode, SampleKey, SamplerId};
+        Sample {
+            key: SampleKey {
+                iteration: 1,
+                problem: problem.clone(),
+                sampler: SamplerId("student".into()),
+                mode: Mode::Rationale,
+                index: 0,
+            },
+            completion: Completion {
+                text: "5".into(),
+                tokens: 1,
+                logprob: 0.0,
+                finish: FinishReason::Stop,
+            },
+        }
+    }
+}
