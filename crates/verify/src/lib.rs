@@ -16,8 +16,8 @@ mod statement;
 mod text;
 mod verifier;
 
+pub use consensus::{final_answer, same_answer, same_free_answer};
 pub use expression::{
     Comparison, NumberFormat, Options, Outcome, Percent, Tolerance, compare as compare_expressions,
 };
-pub use consensus::{final_answer, same_answer, same_free_answer};
 pub use verifier::{verify, verify_answer};

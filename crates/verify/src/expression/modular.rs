@@ -111,7 +111,11 @@ impl Field {
             return (i128::from(small)).rem_euclid(i128::from(self.prime)) as u64;
         }
         let rest = value % self.prime;
-        let rest = if rest.is_negative() { rest + self.prime } else { rest };
+        let rest = if rest.is_negative() {
+            rest + self.prime
+        } else {
+            rest
+        };
         rest.to_u64().unwrap_or_default()
     }
 
@@ -306,7 +310,11 @@ pub(super) fn compare(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Ste
         let right = field.evaluate(b, budget)?;
         if left.value != right.value {
             let both = left.constants | right.constants;
-            finding = if both == 3 { Finding::Formal } else { Finding::Different };
+            finding = if both == 3 {
+                Finding::Formal
+            } else {
+                Finding::Different
+            };
             return Ok(finding);
         }
         let size = [left.degree, right.degree, left.bits, right.bits];
@@ -330,6 +338,8 @@ mod tests {
             let unit = field.imaginary_unit().value;
             assert_eq!(multiply(unit, unit, field.prime), field.prime - 1);
         }
-        assert!(!is_prime(3_215_031_751) && !is_prime(1_000_003 * 1_000_033) && is_prime(1_000_003));
+        assert!(
+            !is_prime(3_215_031_751) && !is_prime(1_000_003 * 1_000_033) && is_prime(1_000_003)
+        );
     }
 }
