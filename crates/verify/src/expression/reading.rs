@@ -31,6 +31,16 @@ pub(super) fn unbox(text: &str) -> String {
         let Some(end) = closing_brace(inside) else {
             break;
         };
+        // Boxes belong together if only a few words stand between them.
+        let between = rest.get(..found).unwrap_or_default();
+        if between
+            .split_whitespace()
+            .filter(|word| word.chars().any(char::is_alphanumeric))
+            .count()
+            > 4
+        {
+            contents.clear();
+        }
         contents.push(inside.get(..end).unwrap_or_default());
         rest = inside.get(end + 1..).unwrap_or_default();
     }
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!(unbox(r"so \boxed{\frac{1}{2}}."), r"\frac{1}{2}");
         assert_eq!(unbox(r"\boxed{1} and \boxed{2}"), "1 , 2");
         assert_eq!(unbox(r"\boxed{1"), r"\boxed{1");
+        assert_eq!(unbox(r"\boxed{1} no no no no no \boxed{2}"), "2");
         assert_eq!(unbox("5"), "5");
     }
 

@@ -92,7 +92,9 @@ impl Comparer<'_> {
     fn mixed_kinds(&mut self, gold: &Node, candidate: &Node) -> Outcome {
         // Prose may say anything; everything else of another kind is another answer.
         let prose = |node: &Node| {
-            node.any(&|part| matches!(part, Node::Text(words) if words.split(' ').count() > 3))
+            let whole = matches!(node, Node::Text(words) if words.split(' ').count() <= 3);
+            let several = |part: &Node| matches!(part, Node::Text(words) if words.contains(' '));
+            !whole && node.any(&several)
         };
         if prose(gold) || prose(candidate) {
             return Outcome::Unknown("no rule compares prose with a formula".into());
