@@ -238,7 +238,10 @@ impl Printer {
         let value = json!({ "url": url, "models": models, "token": token });
         self.result(&value, || {
             let asked = if token { ", with a token" } else { "" };
-            format!("serving {} at {url}{asked}; Ctrl-C stops", models.join(", "))
+            format!(
+                "serving {} at {url}{asked}; Ctrl-C stops",
+                models.join(", ")
+            )
         })
     }
 

@@ -27,14 +27,34 @@ impl Drop for Serving {
 fn serve(directory: &std::path::Path, arguments: &[&str]) -> Serving {
     let model = root().join("crates/engine/tests/golden/tiny.gguf");
     let mut command = autodidact(directory);
-    command.args(["serve", model.to_str().unwrap(), "--port", "0", "--output", "json"]);
-    command.args(arguments).env("SERVE_TOKEN", "0123456789abcdef-token");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    command.args([
+        "serve",
+        model.to_str().unwrap(),
+        "--port",
+        "0",
+        "--output",
+        "json",
+    ]);
+    command
+        .args(arguments)
+        .env("SERVE_TOKEN", "0123456789abcdef-token");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let said: Value = serde_json::from_str(&line).unwrap();
     let url = said["url"].as_str().unwrap();
-    let address = url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap().to_owned();
+    let address = url
+        .strip_prefix("http://")
+        .unwrap()
+        .strip_suffix("/v1")
+        .unwrap()
+        .to_owned();
     Serving {
         child,
         address,
@@ -68,9 +88,14 @@ fn a_model_is_served_until_it_is_interrupted() {
     assert_eq!(serving.said["token"], false);
     let asked = json!({"model": "tiny", "prompt": "the", "max_tokens": 3});
     let answer = serving.post("/v1/completions", "", &asked);
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text_completion"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("text_completion"),
+        "{answer}"
+    );
     let process = serving.child.id().to_string();
-    let interrupt = std::process::Command::new("kill").args(["-INT", &process]).status();
+    let interrupt = std::process::Command::new("kill")
+        .args(["-INT", &process])
+        .status();
     assert!(interrupt.unwrap().success());
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
 }
@@ -82,18 +107,32 @@ fn a_token_is_asked_for_where_one_is_named() {
     assert_eq!(serving.said["token"], true);
     assert!(!serving.said.to_string().contains("0123456789"));
     let asked = json!({"model": "tiny", "prompt": "the", "max_tokens": 3});
-    assert!(serving.post("/v1/completions", "", &asked).starts_with("HTTP/1.1 401"));
+    assert!(
+        serving
+            .post("/v1/completions", "", &asked)
+            .starts_with("HTTP/1.1 401")
+    );
     let header = "Authorization: Bearer 0123456789abcdef-token\r\n";
-    assert!(serving.post("/v1/completions", header, &asked).starts_with("HTTP/1.1 200"));
+    assert!(
+        serving
+            .post("/v1/completions", header, &asked)
+            .starts_with("HTTP/1.1 200")
+    );
 }
 
 #[test]
 fn what_cannot_be_served_is_said_before_anything_is_opened() {
     let directory = tempfile::tempdir().unwrap();
-    let (code, _, err) = run(directory.path(), &["serve", "nothing.gguf", "--host", "0.0.0.0"]);
+    let (code, _, err) = run(
+        directory.path(),
+        &["serve", "nothing.gguf", "--host", "0.0.0.0"],
+    );
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("--token-env"), "{err}");
-    let (code, _, err) = run(directory.path(), &["serve", "x.gguf", "--token-env", "NOBODY_SET_THIS"]);
+    let (code, _, err) = run(
+        directory.path(),
+        &["serve", "x.gguf", "--token-env", "NOBODY_SET_THIS"],
+    );
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("NOBODY_SET_THIS"), "{err}");
     let (code, _, err) = run(directory.path(), &["serve", "nothing.gguf"]);

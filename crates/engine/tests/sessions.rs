@@ -151,11 +151,20 @@ fn known_beginnings_are_not_computed_again() {
     let (cached, first) = events(&session, request(with(5), vec![1], 8));
     assert_eq!(cached, 0);
     let (cached, again) = events(&session, request(with(5), vec![1], 8));
-    assert_eq!(cached, 31, "all but the last token, whose logits are wanted");
+    assert_eq!(
+        cached, 31,
+        "all but the last token, whose logits are wanted"
+    );
     assert_eq!(first, again);
     let (cached, other) = events(&session, request(with(50), vec![1], 8));
     assert_eq!(cached, 30);
-    let fresh = self::session(1, SessionOptions { cache_bytes: 0, ..SessionOptions::default() });
+    let fresh = self::session(
+        1,
+        SessionOptions {
+            cache_bytes: 0,
+            ..SessionOptions::default()
+        },
+    );
     let (cached, expected) = events(&fresh, request(with(50), vec![1], 8));
     assert_eq!((cached, &other), (0, &expected));
     let (cached, _) = events(&fresh, request(with(50), vec![1], 8));
@@ -182,18 +191,28 @@ fn a_conversation_goes_on_from_what_was_said() {
 
 #[test]
 fn a_dropped_ticket_frees_its_place() {
-    let session = session(1, SessionOptions { batch: 1, ..SessionOptions::default() });
+    let session = session(
+        1,
+        SessionOptions {
+            batch: 1,
+            ..SessionOptions::default()
+        },
+    );
     let endless = |seed| {
         let mut request = request(vec![5, 6], vec![seed; 3], 60);
         request.options.ignore_end_of_text = true;
         request
     };
-    let held: Vec<_> = (0..40).map(|seed| submit(&session, endless(seed))).collect();
+    let held: Vec<_> = (0..40)
+        .map(|seed| submit(&session, endless(seed)))
+        .collect();
     wait_until("some wait", || session.waiting() > 0);
     let (ticket, receiver) = submit(&session, endless(99));
     drop(held);
     drop(ticket);
-    wait_until("all are gone", || session.waiting() == 0 && session.stats().active == 0);
+    wait_until("all are gone", || {
+        session.waiting() == 0 && session.stats().active == 0
+    });
     let finished = |event: &SessionEvent| matches!(event, SessionEvent::Finished { .. });
     assert!(receiver.iter().filter(finished).count() <= 3);
     let (_, all) = events(&session, request(vec![5, 6], vec![1], 4));
@@ -202,24 +221,42 @@ fn a_dropped_ticket_frees_its_place() {
 
 #[test]
 fn what_can_never_be_computed_is_refused_at_once() {
-    let small = SessionOptions { active_bytes: 1, ..SessionOptions::default() };
+    let small = SessionOptions {
+        active_bytes: 1,
+        ..SessionOptions::default()
+    };
     for (options, asked) in [
         (SessionOptions::default(), request(vec![], vec![1], 4)),
         (SessionOptions::default(), request(vec![5; 60], vec![1], 5)),
         (SessionOptions::default(), request(vec![9999], vec![1], 5)),
         (SessionOptions::default(), request(vec![5], vec![], 5)),
-        (SessionOptions { context: 8, ..SessionOptions::default() }, request(vec![5; 6], vec![1], 3)),
+        (
+            SessionOptions {
+                context: 8,
+                ..SessionOptions::default()
+            },
+            request(vec![5; 6], vec![1], 3),
+        ),
         (small, request(vec![5], vec![1], 5)),
     ] {
         let session = session(1, options);
         let error = session.submit(asked, |_| ()).unwrap_err();
-        assert!(matches!(error, autodidact_engine::EngineError::Input(_)), "{error}");
+        assert!(
+            matches!(error, autodidact_engine::EngineError::Input(_)),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn the_end_of_a_session_is_told() {
-    let session = session(1, SessionOptions { batch: 1, ..SessionOptions::default() });
+    let session = session(
+        1,
+        SessionOptions {
+            batch: 1,
+            ..SessionOptions::default()
+        },
+    );
     let held: Vec<_> = (0..20)
         .map(|seed| submit(&session, request(vec![5, 6], vec![seed; 4], 60)))
         .collect();

@@ -45,8 +45,13 @@ impl Access {
     /// Refuses what comes through a browser from another site, and names that are not ours: a page
     /// whose name was rebound to this machine still sends its own.
     pub(crate) fn check_source(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), ApiError> {
-        let shown = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = uri.authority().map(|authority| authority.as_str()).or(shown);
+        let shown = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let host = uri
+            .authority()
+            .map(|authority| authority.as_str())
+            .or(shown);
         if self.loopback {
             let named = [host, shown].into_iter().flatten();
             let mut own = named.map(is_loopback_name);
@@ -60,13 +65,17 @@ impl Access {
         let site = headers.get("sec-fetch-site").map(|value| value.to_str());
         let origin = headers.get(header::ORIGIN).map(|value| value.to_str());
         let same = |origin: &str| {
-            let place = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
+            let place = origin
+                .strip_prefix("http://")
+                .or(origin.strip_prefix("https://"));
             place.is_some() && place == host
         };
         let from_elsewhere = site.is_some_and(|site| site.map_or(true, foreign))
             || origin.is_some_and(|origin| !origin.is_ok_and(same));
         if from_elsewhere {
-            return Err(ApiError::forbidden("requests of other sites' pages are refused"));
+            return Err(ApiError::forbidden(
+                "requests of other sites' pages are refused",
+            ));
         }
         Ok(())
     }
@@ -81,7 +90,9 @@ impl Access {
             return Err(ApiError::unauthorized());
         };
         let shown = only.as_bytes();
-        let scheme = shown.get(..7).is_some_and(|s| s.eq_ignore_ascii_case(b"bearer "));
+        let scheme = shown
+            .get(..7)
+            .is_some_and(|s| s.eq_ignore_ascii_case(b"bearer "));
         if scheme && token.is(shown.get(7..).unwrap_or_default().trim_ascii()) {
             Ok(())
         } else {
@@ -99,7 +110,10 @@ fn is_loopback_name(host: &str) -> bool {
         },
         None => host.split_once(':').unwrap_or((host, "")),
     };
-    let address = || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let address = || {
+        name.parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+    };
     port.bytes().all(|byte| byte.is_ascii_digit())
         && (name.eq_ignore_ascii_case("localhost") || address())
 }
@@ -110,12 +124,27 @@ mod tests {
 
     #[test]
     fn names_of_this_machine() {
-        for own in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:1", "[::1]"] {
+        for own in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:1",
+            "[::1]",
+        ] {
             assert!(is_loopback_name(own), "{own}");
         }
         for foreign in [
-            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "0.0.0.0",
-            "127.0.0.1@evil.example", "[::1].evil.example", "localhost:80@evil", "10.0.0.1", "2130706433",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "0.0.0.0",
+            "127.0.0.1@evil.example",
+            "[::1].evil.example",
+            "localhost:80@evil",
+            "10.0.0.1",
+            "2130706433",
         ] {
             assert!(!is_loopback_name(foreign), "{foreign}");
         }
@@ -126,7 +155,9 @@ mod tests {
         assert!(Token::new("short").is_err());
         assert!(Token::new("with spaces inside it").is_err());
         let token = Token::new("0123456789abcdef-secret").unwrap();
-        assert!(!format!("{token:?}").contains("secret-") && !format!("{token:?}").contains("0123"));
+        assert!(
+            !format!("{token:?}").contains("secret-") && !format!("{token:?}").contains("0123")
+        );
         assert!(token.is(b"0123456789abcdef-secret"));
         assert!(!token.is(b"0123456789abcdef-secre") && !token.is(b""));
     }

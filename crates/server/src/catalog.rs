@@ -55,13 +55,18 @@ impl Catalog {
 
     /// Names, in order.
     pub fn names(&self) -> Vec<String> {
-        self.models.iter().map(|model| model.name().to_owned()).collect()
+        self.models
+            .iter()
+            .map(|model| model.name().to_owned())
+            .collect()
     }
 
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let names = self.names();
         if names.is_empty() {
-            return Err(ServerError::Catalog("there is no model to serve".to_owned()));
+            return Err(ServerError::Catalog(
+                "there is no model to serve".to_owned(),
+            ));
         }
         for (at, name) in names.iter().enumerate() {
             if name.is_empty() || names.iter().take(at).any(|earlier| earlier == name) {
@@ -90,7 +95,12 @@ impl Catalog {
         asked: &str,
         strategy: Option<&str>,
     ) -> Result<(Served, Choosing), ApiError> {
-        let by_name = |name: &str| self.models.iter().find(|model| model.name() == name).cloned();
+        let by_name = |name: &str| {
+            self.models
+                .iter()
+                .find(|model| model.name() == name)
+                .cloned()
+        };
         let unknown = || ApiError::unknown_model(asked, &self.names().join(", "));
         let (model, suffix) = match (by_name(asked), asked.rsplit_once(':')) {
             (Some(model), _) => (model, None),
@@ -105,7 +115,11 @@ impl Catalog {
             return Ok((model, Choosing::Declared));
         };
         let Some(choosing) = Choosing::parse(text) else {
-            let param = if suffix.is_some() { "model" } else { "strategy" };
+            let param = if suffix.is_some() {
+                "model"
+            } else {
+                "strategy"
+            };
             let message = "a strategy is `vote`, `vote-N`, `best-of-N`, and with an ensemble also `judge`, `weighted`, `fuse` or `cascade`, with N from 1 to 64";
             return Err(ApiError::field(param, message));
         };

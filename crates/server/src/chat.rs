@@ -46,7 +46,10 @@ impl ChatRequest {
             sampling.max_tokens = newer.map(|tokens| tokens as usize);
         }
         if sampling.max_tokens == Some(0) {
-            return Err(ApiError::field("max_tokens", "`max_tokens` must be at least 1"));
+            return Err(ApiError::field(
+                "max_tokens",
+                "`max_tokens` must be at least 1",
+            ));
         }
         let wanted = fields.flag("logprobs")?;
         let top = fields.integer("top_logprobs", 0, 20)?;
@@ -96,13 +99,16 @@ fn messages(value: Value) -> Result<Vec<Message>, ApiError> {
     if values.is_empty() {
         return Err(wrong("must hold at least one message"));
     }
-    values.into_iter().enumerate().map(|(at, value)| message(at, &value)).collect()
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| message(at, &value))
+        .collect()
 }
 
 fn message(at: usize, value: &Value) -> Result<Message, ApiError> {
-    let wrong = |text: &str| {
-        ApiError::field(&format!("messages[{at}]"), format!("message {at}: {text}"))
-    };
+    let wrong =
+        |text: &str| ApiError::field(&format!("messages[{at}]"), format!("message {at}: {text}"));
     let role = match value["role"].as_str() {
         Some("system" | "developer") => "system",
         Some("user") => "user",
@@ -120,7 +126,9 @@ fn message(at: usize, value: &Value) -> Result<Message, ApiError> {
                 text.map(str::to_owned)
             };
             let texts: Option<Vec<String>> = parts.iter().map(part).collect();
-            texts.ok_or_else(|| wrong("only parts of type `text` are read"))?.concat()
+            texts
+                .ok_or_else(|| wrong("only parts of type `text` are read"))?
+                .concat()
         }
         _ => return Err(wrong("`content` must be a string or a list of parts")),
     };
@@ -187,8 +195,11 @@ async fn embedded(
     observed: &mut Option<Observed>,
 ) -> Result<Response, ApiError> {
     let envelope = envelope(&request);
-    let (streamed, n, logprobs) =
-        (request.sampling.stream, request.sampling.n, request.logprobs);
+    let (streamed, n, logprobs) = (
+        request.sampling.stream,
+        request.sampling.n,
+        request.logprobs,
+    );
     let wanted = wanted(&model, request, n, &app.limits).await?;
     let stops = wanted.options.stop.clone();
     let prompt = wanted.prompt.len() as u64;
@@ -196,8 +207,15 @@ async fn embedded(
     let choices = choices.collect();
     let running = model.submit(vec![wanted], app.limits.queue).await?;
     let observed = observed.take().unwrap_or_else(|| app.observers.idle());
-    let answering =
-        Answering::new(model, running, choices, n as usize, Vec::new(), prompt, observed);
+    let answering = Answering::new(
+        model,
+        running,
+        choices,
+        n as usize,
+        Vec::new(),
+        prompt,
+        observed,
+    );
     if streamed {
         return Ok(answering.stream(envelope));
     }
@@ -253,13 +271,21 @@ async fn wanted(
     } = request;
     let encoder = model.clone();
     let encoded = tokio::task::spawn_blocking(move || encoder.encode_chat(messages, &prefill));
-    let prompt = encoded.await.map_err(|_| ApiError::internal("the tokenizer failed"))??;
+    let prompt = encoded
+        .await
+        .map_err(|_| ApiError::internal("the tokenizer failed"))??;
     let context = model.context();
     let room = context.saturating_sub(prompt.len());
     let max_tokens = match sampling.max_tokens {
         Some(wanted) if wanted <= room => wanted,
         None if room > 0 => room.min(limits.default_tokens),
-        wanted => return Err(ApiError::too_long(prompt.len(), wanted.unwrap_or(1), context)),
+        wanted => {
+            return Err(ApiError::too_long(
+                prompt.len(),
+                wanted.unwrap_or(1),
+                context,
+            ));
+        }
     };
     Ok(SessionRequest {
         prompt,

@@ -67,7 +67,8 @@ impl Choice {
             self.held.push((start, shown));
         }
         if !tokenizer.is_end_of_text(token.token) {
-            self.bytes.extend_from_slice(tokenizer.token_bytes(token.token));
+            self.bytes
+                .extend_from_slice(tokenizer.token_bytes(token.token));
         }
         let certain = self.certain();
         let fresh = self.bytes.get(self.shown..certain).unwrap_or_default();
@@ -75,7 +76,11 @@ impl Choice {
         self.shown = certain;
         self.characters += text.chars().count();
         self.shown_text += text.len();
-        let gone = self.held.iter().take_while(|(start, _)| *start < certain).count();
+        let gone = self
+            .held
+            .iter()
+            .take_while(|(start, _)| *start < certain)
+            .count();
         Piece {
             text,
             tokens: self.held.drain(..gone).map(|(_, token)| token).collect(),
@@ -94,7 +99,10 @@ impl Choice {
         let held = std::mem::take(&mut self.held).into_iter();
         Piece {
             text: text.to_owned(),
-            tokens: held.filter(|(start, _)| *start < end).map(|(_, t)| t).collect(),
+            tokens: held
+                .filter(|(start, _)| *start < end)
+                .map(|(_, t)| t)
+                .collect(),
         }
     }
 
@@ -136,5 +144,7 @@ impl Choice {
 
 fn find(bytes: &[u8], text: &str) -> Option<usize> {
     let windows = bytes.windows(text.len().max(1));
-    windows.into_iter().position(|window| window == text.as_bytes())
+    windows
+        .into_iter()
+        .position(|window| window == text.as_bytes())
 }

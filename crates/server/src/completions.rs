@@ -57,7 +57,11 @@ impl CompletionRequest {
         }
         let n = u64::from(sampling.n);
         let same = |value: &Value| value.as_u64().is_some_and(|best| best == n || best == 0);
-        fields.only("best_of", same, "all samples are returned; leave it out, or ask for the model `NAME:best-of-N`")?;
+        fields.only(
+            "best_of",
+            same,
+            "all samples are returned; leave it out, or ask for the model `NAME:best-of-N`",
+        )?;
         let empty = |value: &Value| value.as_str().is_some_and(str::is_empty);
         fields.only("suffix", empty, "text cannot be filled in; leave it out")?;
         fields.finish()?;
@@ -98,9 +102,16 @@ fn prompts(value: Value, limits: &Limits) -> Result<Vec<Given>, ApiError> {
         }
         Value::Array(values) => {
             if values.len() > limits.prompts {
-                return Err(wrong(&format!("holds more than {} prompts", limits.prompts)));
+                return Err(wrong(&format!(
+                    "holds more than {} prompts",
+                    limits.prompts
+                )));
             }
-            values.iter().map(given).collect::<Option<_>>().ok_or_else(kinds)?
+            values
+                .iter()
+                .map(given)
+                .collect::<Option<_>>()
+                .ok_or_else(kinds)?
         }
         _ => return Err(kinds()),
     };
@@ -154,7 +165,9 @@ pub(crate) async fn answer(
         }
         Served::Ensemble(ensemble) => {
             one_prompt(&request)?;
-            ensemble.answer(Question::of_completion(request)?, choosing).await?
+            ensemble
+                .answer(Question::of_completion(request)?, choosing)
+                .await?
         }
     };
     if let Some(observed) = observed {
@@ -186,12 +199,18 @@ async fn embedded(
 ) -> Result<Response, ApiError> {
     let sampling = request.sampling;
     let scored = request.logprobs.is_some();
-    let samples = if sampling.max_tokens == Some(0) { 0 } else { sampling.n };
+    let samples = if sampling.max_tokens == Some(0) {
+        0
+    } else {
+        sampling.n
+    };
     let given = request.prompts.clone();
     let encoded = encode(&model, request.prompts).await?;
     let echoes: Vec<Echo> = if request.echo {
         let pairs = given.into_iter().zip(&encoded);
-        pairs.map(|(given, tokens)| echo(&model, given, tokens, scored)).collect()
+        pairs
+            .map(|(given, tokens)| echo(&model, given, tokens, scored))
+            .collect()
     } else {
         Vec::new()
     };
@@ -211,8 +230,15 @@ async fn embedded(
     }
     let running = model.submit(requests, app.limits.queue).await?;
     let samples = samples as usize;
-    let answering =
-        Answering::new(model, running, choices, samples, echoes, prompt_tokens, observed);
+    let answering = Answering::new(
+        model,
+        running,
+        choices,
+        samples,
+        echoes,
+        prompt_tokens,
+        observed,
+    );
     if sampling.stream {
         return Ok(answering.stream(envelope));
     }
@@ -240,9 +266,14 @@ async fn encode(
             Given::Text(text) => encoder.model().tokenizer().encode(&text),
             Given::Tokens(tokens) => Ok(tokens),
         };
-        prompts.into_iter().map(one).collect::<Result<Vec<_>, EngineError>>()
+        prompts
+            .into_iter()
+            .map(one)
+            .collect::<Result<Vec<_>, EngineError>>()
     });
-    Ok(encoded.await.map_err(|_| ApiError::internal("the tokenizer failed"))??)
+    Ok(encoded
+        .await
+        .map_err(|_| ApiError::internal("the tokenizer failed"))??)
 }
 
 /// What is wanted of every prompt.

@@ -165,7 +165,10 @@ impl EmbeddedModel {
         let (sender, events) = unbounded_channel();
         let mut tickets = Vec::with_capacity(requests.len());
         // Counting and joining the queue is one step.
-        let _guard = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self
+            .admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let waiting = session.waiting();
         if waiting > 0 && waiting + requests.len() > queue {
             let batch = session.stats().capacity.max(1);

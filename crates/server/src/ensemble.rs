@@ -50,9 +50,7 @@ impl Question {
         let (first, second, third) = (messages.next(), messages.next(), messages.next());
         let (system, user) = match (first, second, third) {
             (Some(user), None, None) if user.role == "user" => (None, user),
-            (Some(system), Some(user), None)
-                if system.role == "system" && user.role == "user" =>
-            {
+            (Some(system), Some(user), None) if system.role == "system" && user.role == "user" => {
                 (Some(system.content), user)
             }
             _ => {
@@ -119,7 +117,11 @@ impl Question {
     fn problem(&self, spec: &EnsembleSpec) -> Problem {
         let drawn = self.sampling.seed.is_none().then(|| fastrand::u128(..));
         let identity = json!([
-            self.text, spec.instruction, spec.temperature, spec.max_tokens, spec.seed,
+            self.text,
+            spec.instruction,
+            spec.temperature,
+            spec.max_tokens,
+            spec.seed,
             drawn.map(|n| n.to_string()),
         ]);
         let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
@@ -137,7 +139,10 @@ impl Question {
 
 impl EnsembleModel {
     /// An ensemble that writes to a journal and works on `questions` at once.
-    #[expect(clippy::too_many_arguments, reason = "the parts of an ensemble, each once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an ensemble, each once"
+    )]
     pub fn new(
         name: &str,
         spec: EnsembleSpec,
@@ -250,7 +255,11 @@ fn answer(combined: &Combined, choosing: Choosing) -> Result<Answer, ApiError> {
         .collect();
     Ok(Answer {
         text: winner.text.clone(),
-        finish: if cut { FinishReason::Length } else { FinishReason::EndOfText },
+        finish: if cut {
+            FinishReason::Length
+        } else {
+            FinishReason::EndOfText
+        },
         usage,
         told: json!({
             "strategy": match choosing {
@@ -269,8 +278,14 @@ fn answer(combined: &Combined, choosing: Choosing) -> Result<Answer, ApiError> {
 
 /// Why nothing could be chosen. What providers said has no keys in it.
 fn no_winner(combined: &Combined) -> ApiError {
-    let reason = combined.no_winner.as_deref().unwrap_or("no answer could be chosen");
-    let failures = combined.failures.iter().map(|f| format!("{}: {}", f.name, f.error));
+    let reason = combined
+        .no_winner
+        .as_deref()
+        .unwrap_or("no answer could be chosen");
+    let failures = combined
+        .failures
+        .iter()
+        .map(|f| format!("{}: {}", f.name, f.error));
     let failures = failures.collect::<Vec<_>>().join("; ");
     let text = if failures.is_empty() {
         reason.to_owned()
@@ -286,6 +301,8 @@ fn no_winner(combined: &Combined) -> ApiError {
 
 impl std::fmt::Debug for EnsembleModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EnsembleModel").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("EnsembleModel")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

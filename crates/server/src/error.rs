@@ -26,7 +26,9 @@ pub enum ServerError {
     )]
     NeedsToken(SocketAddr),
     /// A token that is guessed soon.
-    #[error("the token is shorter than 16 characters or not of printable ASCII; use for instance `openssl rand -hex 32`")]
+    #[error(
+        "the token is shorter than 16 characters or not of printable ASCII; use for instance `openssl rand -hex 32`"
+    )]
     WeakToken,
     /// Two models with one name, or none at all.
     #[error("{0}")]
@@ -93,7 +95,9 @@ impl ApiError {
 
     /// A field that is known and cannot be honoured.
     pub(crate) fn unsupported(param: &str, message: impl Into<String>) -> Self {
-        Self::bad(message).about(param).coded("unsupported_parameter")
+        Self::bad(message)
+            .about(param)
+            .coded("unsupported_parameter")
     }
 
     /// Prompt and completion do not fit.
@@ -169,12 +173,8 @@ impl ApiError {
 
     /// The budget or credit is used up: trying again changes nothing.
     pub(crate) fn no_money(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "insufficient_quota",
-            message,
-        )
-        .coded("insufficient_quota")
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message)
+            .coded("insufficient_quota")
     }
 
     /// A model behind this server failed.
@@ -215,7 +215,9 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Input(text) => Self::bad(text),
-            EngineError::Tokenizer(_) | EngineError::ChatTemplate(_) => Self::bad(error.to_string()),
+            EngineError::Tokenizer(_) | EngineError::ChatTemplate(_) => {
+                Self::bad(error.to_string())
+            }
             other => Self::unavailable(other.to_string()),
         }
     }

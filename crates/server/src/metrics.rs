@@ -97,13 +97,41 @@ impl Metrics {
     fn register(&mut self) {
         let r = &mut self.registry;
         let name = |short: &str| format!("autodidact_{short}");
-        r.register(name("requests"), "Requests by outcome", self.requests.clone());
-        r.register(name("tokens"), "Tokens of answered requests by kind", self.tokens.clone());
-        r.register(name("requests_active"), "Requests under way", self.active.clone());
-        r.register(name("queue_requests"), "Requests that wait for the engine", self.waiting.clone());
-        r.register(name("batch_sequences"), "Sequences under way", self.sequences.clone());
-        r.register(name("batch_capacity"), "Sequences that fit", self.capacity.clone());
-        r.register(name("prefix_cache_bytes"), "Keys and values kept of prompts", self.cache.clone());
+        r.register(
+            name("requests"),
+            "Requests by outcome",
+            self.requests.clone(),
+        );
+        r.register(
+            name("tokens"),
+            "Tokens of answered requests by kind",
+            self.tokens.clone(),
+        );
+        r.register(
+            name("requests_active"),
+            "Requests under way",
+            self.active.clone(),
+        );
+        r.register(
+            name("queue_requests"),
+            "Requests that wait for the engine",
+            self.waiting.clone(),
+        );
+        r.register(
+            name("batch_sequences"),
+            "Sequences under way",
+            self.sequences.clone(),
+        );
+        r.register(
+            name("batch_capacity"),
+            "Sequences that fit",
+            self.capacity.clone(),
+        );
+        r.register(
+            name("prefix_cache_bytes"),
+            "Keys and values kept of prompts",
+            self.cache.clone(),
+        );
         r.register(name("steps"), "Forward passes", self.steps.clone());
         r.register(
             name("step_sequences"),
@@ -143,7 +171,8 @@ impl Metrics {
         let named = |more: &[(&'static str, &str)]| -> Labels {
             let own = [("operation", seen.operation), ("model", seen.model)];
             let all = own.iter().chain(more);
-            all.map(|(key, value)| (*key, (*value).to_owned())).collect()
+            all.map(|(key, value)| (*key, (*value).to_owned()))
+                .collect()
         };
         let outcome = named(&[("outcome", seen.outcome)]);
         self.requests.get_or_create(&outcome).inc();
@@ -154,10 +183,14 @@ impl Metrics {
             ("input_cached", seen.cached),
             ("output", seen.completion),
         ] {
-            self.tokens.get_or_create(&named(&[("type", kind)])).inc_by(count);
+            self.tokens
+                .get_or_create(&named(&[("type", kind)]))
+                .inc_by(count);
         }
         if let Some(first) = seen.first_token {
-            self.first_token.get_or_create(&named(&[])).observe(first.as_secs_f64());
+            self.first_token
+                .get_or_create(&named(&[]))
+                .observe(first.as_secs_f64());
         }
         if let Some(per_token) = seen.per_token {
             self.per_token.get_or_create(&named(&[])).observe(per_token);
@@ -176,12 +209,23 @@ impl Metrics {
                 labels.push(("type", kind.to_owned()));
                 labels
             };
-            self.waiting.get_or_create(&labels).set(stats.waiting as i64);
-            self.sequences.get_or_create(&labels).set(stats.active as i64);
-            self.capacity.get_or_create(&labels).set(stats.capacity as i64);
-            self.cache.get_or_create(&labels).set(stats.cache_bytes as i64);
+            self.waiting
+                .get_or_create(&labels)
+                .set(stats.waiting as i64);
+            self.sequences
+                .get_or_create(&labels)
+                .set(stats.active as i64);
+            self.capacity
+                .get_or_create(&labels)
+                .set(stats.capacity as i64);
+            self.cache
+                .get_or_create(&labels)
+                .set(stats.cache_bytes as i64);
             let store = |family: &Family<Labels, Counter>, labels: &Labels, value: u64| {
-                family.get_or_create(labels).inner().store(value, Ordering::Relaxed);
+                family
+                    .get_or_create(labels)
+                    .inner()
+                    .store(value, Ordering::Relaxed);
             };
             store(&self.steps, &labels, stats.steps);
             store(&self.step_sequences, &labels, stats.sequences);

@@ -106,9 +106,15 @@ impl Observed {
             number("gen_ai.request.temperature", sampling.temperature),
             number("gen_ai.request.top_p", sampling.top_p),
             whole("gen_ai.request.top_k", sampling.top_k),
-            whole("gen_ai.request.max_tokens", sampling.max_tokens.map(|n| n as u64)),
+            whole(
+                "gen_ai.request.max_tokens",
+                sampling.max_tokens.map(|n| n as u64),
+            ),
             whole("gen_ai.request.seed", sampling.seed),
-            whole("gen_ai.request.choice.count", Some(u64::from(sampling.n)).filter(|n| *n != 1)),
+            whole(
+                "gen_ai.request.choice.count",
+                Some(u64::from(sampling.n)).filter(|n| *n != 1),
+            ),
         ];
         self.asked.extend(attributes.into_iter().flatten());
         if sampling.stream {
@@ -148,9 +154,9 @@ impl Observed {
     }
 
     fn span(&self, outcome: &str) -> Span {
-        let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
-        let whole =
-            |key: &str, value: u64| json!({ "key": key, "value": { "intValue": value.to_string() } });
+        let text =
+            |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+        let whole = |key: &str, value: u64| json!({ "key": key, "value": { "intValue": value.to_string() } });
         let mut attributes = vec![
             text("gen_ai.operation.name", self.operation.name()),
             text("gen_ai.provider.name", "autodidact"),
@@ -162,10 +168,16 @@ impl Observed {
         attributes.extend(self.asked.iter().cloned());
         if outcome == "ok" {
             attributes.push(whole("gen_ai.usage.input_tokens", self.usage.prompt));
-            attributes.push(whole("gen_ai.usage.cache_read.input_tokens", self.usage.cached));
+            attributes.push(whole(
+                "gen_ai.usage.cache_read.input_tokens",
+                self.usage.cached,
+            ));
             attributes.push(whole("gen_ai.usage.output_tokens", self.usage.completion));
-            let reasons: Vec<Value> =
-                self.finishes.iter().map(|reason| json!({ "stringValue": reason })).collect();
+            let reasons: Vec<Value> = self
+                .finishes
+                .iter()
+                .map(|reason| json!({ "stringValue": reason }))
+                .collect();
             attributes.push(json!({
                 "key": "gen_ai.response.finish_reasons",
                 "value": { "arrayValue": { "values": reasons } },
@@ -194,7 +206,9 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or("cancelled");
-        let span = (self.tokens > 1).then_some(()).and(self.first.zip(self.last));
+        let span = (self.tokens > 1)
+            .then_some(())
+            .and(self.first.zip(self.last));
         let per_token =
             span.map(|(first, last)| (last - first).as_secs_f64() / (self.tokens - 1) as f64);
         let metrics = &self.observers.metrics;

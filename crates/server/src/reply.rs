@@ -79,7 +79,11 @@ impl Envelope {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
-            id: format!("{prefix}-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            id: format!(
+                "{prefix}-{:016x}{:016x}",
+                fastrand::u64(..),
+                fastrand::u64(..)
+            ),
             created: now.map_or(0, |passed| passed.as_secs()),
             model: model.to_owned(),
             form,
@@ -101,7 +105,9 @@ impl Envelope {
     fn logprobs(&self, piece: &Piece) -> Value {
         match self.form {
             Form::Chat { scored: true } => logprobs::chat(&piece.tokens),
-            Form::Legacy { scored: Some(wanted) } => logprobs::legacy(&piece.tokens, wanted),
+            Form::Legacy {
+                scored: Some(wanted),
+            } => logprobs::legacy(&piece.tokens, wanted),
             _ => Value::Null,
         }
     }
@@ -159,7 +165,11 @@ impl Envelope {
     }
 
     fn part(&self, update: &Update) -> Value {
-        let Update { index, piece, finish } = update;
+        let Update {
+            index,
+            piece,
+            finish,
+        } = update;
         let logprobs = if piece.tokens.is_empty() {
             Value::Null
         } else {
@@ -281,7 +291,9 @@ impl Answering {
             SessionEvent::Prompt { cached, scores } => {
                 self.usage.cached += cached as u64;
                 let echo = self.echoes.get(prompt);
-                let piece = echo.map(|echo| self.echoed(echo, &scores)).unwrap_or_default();
+                let piece = echo
+                    .map(|echo| self.echoed(echo, &scores))
+                    .unwrap_or_default();
                 let only = self.samples == 0;
                 for index in first..first + self.samples.max(1) {
                     if only || !piece.is_empty() {
@@ -297,7 +309,10 @@ impl Answering {
                 self.observed.token();
                 let index = first + index;
                 let tokenizer = self.model.model().tokenizer();
-                let piece = self.choices.get_mut(index).map(|c| c.push(&token, tokenizer));
+                let piece = self
+                    .choices
+                    .get_mut(index)
+                    .map(|c| c.push(&token, tokenizer));
                 if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
                     self.pending.push_back(Update {
                         index,
@@ -419,7 +434,9 @@ impl Streaming {
 }
 
 fn stream(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    Sse::new(events)
+        .keep_alive(KeepAlive::default())
+        .into_response()
 }
 
 impl Answer {
@@ -445,7 +462,9 @@ impl Answer {
         let lines = [envelope.opening(0), Some(last), envelope.usage(self.usage)];
         let lines = lines.into_iter().flatten().map(|line| line.to_string());
         let lines: Vec<String> = lines.chain(["[DONE]".to_owned()]).collect();
-        let events = lines.into_iter().map(|line| Ok(Event::default().data(line)));
+        let events = lines
+            .into_iter()
+            .map(|line| Ok(Event::default().data(line)));
         stream(futures::stream::iter(events))
     }
 }
@@ -453,5 +472,9 @@ impl Answer {
 /// A body of JSON.
 pub(crate) fn json_body(value: &Value) -> Response {
     let kind = axum::http::HeaderValue::from_static("application/json");
-    ([(axum::http::header::CONTENT_TYPE, kind)], value.to_string()).into_response()
+    (
+        [(axum::http::header::CONTENT_TYPE, kind)],
+        value.to_string(),
+    )
+        .into_response()
 }

@@ -49,7 +49,9 @@ impl Sampling {
                 .map(|tokens| tokens as usize),
             stop: fields.stop()?,
             seed: fields.seed()?,
-            n: fields.integer("n", 1, u64::from(limits.choices))?.unwrap_or(1) as u32,
+            n: fields
+                .integer("n", 1, u64::from(limits.choices))?
+                .unwrap_or(1) as u32,
             stream: fields.flag("stream")?,
             include_usage: include_usage(fields)?,
             strategy: fields.text("strategy")?,
@@ -63,7 +65,11 @@ impl Sampling {
         let penalties = "penalties are not supported; leave it at 0";
         fields.only("frequency_penalty", zero, penalties)?;
         fields.only("presence_penalty", zero, penalties)?;
-        fields.only("logit_bias", empty, "biases are not supported; leave it out")?;
+        fields.only(
+            "logit_bias",
+            empty,
+            "biases are not supported; leave it out",
+        )?;
         fields.ignore(&IGNORED);
         Ok(sampling)
     }

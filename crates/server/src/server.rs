@@ -60,7 +60,11 @@ impl Server {
         let failed = |source| ServerError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let exporter = options.telemetry.as_ref().map(Exporter::start).transpose()?;
+        let exporter = options
+            .telemetry
+            .as_ref()
+            .map(Exporter::start)
+            .transpose()?;
         let app = App {
             catalog,
             limits: options.limits,

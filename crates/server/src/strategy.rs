@@ -108,7 +108,10 @@ pub(crate) async fn choose(
         Choosing::Vote(_) => vote(&completions),
         _ => None,
     };
-    let best = votes.as_ref().map(|v| v.winner).or_else(|| likeliest(&completions));
+    let best = votes
+        .as_ref()
+        .map(|v| v.winner)
+        .or_else(|| likeliest(&completions));
     let Some(winner) = best.and_then(|at| completions.get(at)) else {
         return Err(ApiError::internal("no sample was drawn"));
     };
@@ -144,14 +147,21 @@ fn vote(completions: &[Completion]) -> Option<Votes> {
         let Some(answer) = final_answer(&completion.text) else {
             continue;
         };
-        match groups.iter_mut().find(|(known, _)| same_free_answer(known, &answer)) {
+        match groups
+            .iter_mut()
+            .find(|(known, _)| same_free_answer(known, &answer))
+        {
             Some((_, members)) => members.push(at),
             None => groups.push((answer, vec![at])),
         }
     }
     let votes: usize = groups.iter().map(|(_, members)| members.len()).sum();
     let most = |best: (String, Vec<usize>), next: (String, Vec<usize>)| {
-        if next.1.len() > best.1.len() { next } else { best }
+        if next.1.len() > best.1.len() {
+            next
+        } else {
+            best
+        }
     };
     let (answer, members) = groups.into_iter().reduce(most)?;
     let whole = |at: &&usize| {
@@ -195,7 +205,15 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for name in ["vote", "vote-3", "best-of-8", "judge", "weighted", "fuse", "cascade"] {
+        for name in [
+            "vote",
+            "vote-3",
+            "best-of-8",
+            "judge",
+            "weighted",
+            "fuse",
+            "cascade",
+        ] {
             assert_eq!(Choosing::parse(name).unwrap().name(), name);
         }
         for name in ["", "vote-0", "best-of-65", "best-of-x", "Vote", "best-of-"] {

@@ -75,7 +75,9 @@ pub(crate) struct Span {
 
 impl Span {
     fn body(&self) -> Value {
-        let trace = self.parent.map_or_else(|| fastrand::u128(1..), |parent| parent.trace);
+        let trace = self
+            .parent
+            .map_or_else(|| fastrand::u128(1..), |parent| parent.trace);
         let begun = self.begun.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut span = json!({
             "traceId": format!("{trace:032x}"),
@@ -104,7 +106,10 @@ impl Exporter {
     /// Starts the task that sends.
     pub(crate) fn start(settings: &TelemetrySettings) -> Result<Self, ServerError> {
         let (client, url) = client(settings)?;
-        let service = settings.service.clone().unwrap_or_else(|| "autodidact".to_owned());
+        let service = settings
+            .service
+            .clone()
+            .unwrap_or_else(|| "autodidact".to_owned());
         let (sender, receiver) = channel(WAITING);
         tokio::spawn(export(client, url, service, receiver));
         Ok(Self { sender })
@@ -148,7 +153,10 @@ fn client(settings: &TelemetrySettings) -> Result<(Client, Url), ServerError> {
         .redirect(Policy::none())
         .timeout(TIMEOUT)
         .build();
-    Ok((client.map_err(|_| wrong("no client can be made for it"))?, url))
+    Ok((
+        client.map_err(|_| wrong("no client can be made for it"))?,
+        url,
+    ))
 }
 
 /// Sends what comes, several at once, until nobody can send any more.
@@ -195,7 +203,10 @@ mod tests {
     #[test]
     fn only_whole_trace_parents_are_taken() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(TraceParent::parse(good).unwrap().span, 0x00f0_67aa_0ba9_02b7);
+        assert_eq!(
+            TraceParent::parse(good).unwrap().span,
+            0x00f0_67aa_0ba9_02b7
+        );
         for bad in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",

@@ -37,7 +37,10 @@ async fn without_the_token_nothing_is_answered() {
             assert_eq!(response.status(), 401, "{path} with {shown:?}");
             assert_eq!(response.headers()["www-authenticate"], "Bearer");
             let text = response.text().await.unwrap();
-            assert!(text.contains("invalid_api_key") && !text.contains(TOKEN), "{text}");
+            assert!(
+                text.contains("invalid_api_key") && !text.contains(TOKEN),
+                "{text}"
+            );
         }
         let mut request = server.request(LEGACY, &asked());
         if let Some(shown) = &shown {
@@ -51,7 +54,9 @@ async fn without_the_token_nothing_is_answered() {
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
     let twice = server.request(LEGACY, &asked());
-    let twice = twice.header("authorization", format!("Bearer {TOKEN}")).header("authorization", "Bearer x");
+    let twice = twice
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("authorization", "Bearer x");
     assert_eq!(twice.send().await.unwrap().status(), 401);
     assert_eq!(server.get("/health").await, r#"{"status":"ok"}"#);
 }
@@ -76,9 +81,19 @@ async fn foreign_pages_and_rebound_names_are_refused() {
             let response = request.header(*name, value).send().await.unwrap();
             assert_eq!(response.status(), 403, "{path} with {name}: {value}");
         }
-        let response = server.request(LEGACY, &asked()).header(*name, value).send().await.unwrap();
+        let response = server
+            .request(LEGACY, &asked())
+            .header(*name, value)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 403, "{name}: {value}");
-        assert!(response.headers().get("access-control-allow-origin").is_none());
+        assert!(
+            response
+                .headers()
+                .get("access-control-allow-origin")
+                .is_none()
+        );
     }
     let allowed = [
         ("host", format!("localhost:{}", server.port)),
@@ -87,7 +102,12 @@ async fn foreign_pages_and_rebound_names_are_refused() {
         ("sec-fetch-site", "same-origin".to_owned()),
     ];
     for (name, value) in &allowed {
-        let response = server.request(LEGACY, &asked()).header(*name, value).send().await.unwrap();
+        let response = server
+            .request(LEGACY, &asked())
+            .header(*name, value)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200, "{name}: {value}");
     }
 }
@@ -95,15 +115,33 @@ async fn foreign_pages_and_rebound_names_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_cannot_send_a_form() {
     let server = start().await;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "",
+    ] {
         let request = server.client.post(format!("{}{LEGACY}", server.url));
-        let request = request.header("content-type", kind).body(asked().to_string());
+        let request = request
+            .header("content-type", kind)
+            .body(asked().to_string());
         assert_eq!(request.send().await.unwrap().status(), 415, "{kind}");
     }
-    let preflight = server.client.request(reqwest::Method::OPTIONS, format!("{}{LEGACY}", server.url));
-    let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+    let preflight = server
+        .client
+        .request(reqwest::Method::OPTIONS, format!("{}{LEGACY}", server.url));
+    let preflight = preflight
+        .header("access-control-request-method", "POST")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(preflight.status(), 405);
-    assert!(preflight.headers().get("access-control-allow-origin").is_none());
+    assert!(
+        preflight
+            .headers()
+            .get("access-control-allow-origin")
+            .is_none()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +149,9 @@ async fn an_address_that_others_reach_needs_a_token() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let address = address.parse().unwrap();
         let open = ServerOptions::default();
-        let error = Server::bind(address, catalog(SessionOptions::default()), open).await.unwrap_err();
+        let error = Server::bind(address, catalog(SessionOptions::default()), open)
+            .await
+            .unwrap_err();
         assert!(matches!(error, ServerError::NeedsToken(_)), "{error}");
     }
     let guarded = ServerOptions {
@@ -119,14 +159,27 @@ async fn an_address_that_others_reach_needs_a_token() {
         ..ServerOptions::default()
     };
     let address = "0.0.0.0:0".parse().unwrap();
-    Server::bind(address, catalog(SessionOptions::default()), guarded).await.unwrap();
+    Server::bind(address, catalog(SessionOptions::default()), guarded)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_lead_nowhere_else() {
     let server = start().await;
-    for path in ["/../etc/passwd", "/v1/models/../../etc/passwd", "/v1/models/..%2f..%2fetc%2fpasswd", "/v1/models//etc/passwd", "/%00"] {
-        let response = server.client.get(format!("{}{path}", server.url)).send().await.unwrap();
+    for path in [
+        "/../etc/passwd",
+        "/v1/models/../../etc/passwd",
+        "/v1/models/..%2f..%2fetc%2fpasswd",
+        "/v1/models//etc/passwd",
+        "/%00",
+    ] {
+        let response = server
+            .client
+            .get(format!("{}{path}", server.url))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 404, "{path}");
         assert!(!response.text().await.unwrap().contains("root:"));
     }

@@ -78,25 +78,53 @@ async fn wrong_values_are_refused_by_name() {
 async fn messages_and_prompts_of_any_shape_are_read_or_refused() {
     let server = start().await;
     let messages = [
-        json!(null), json!([]), json!({}), json!("hello"), json!([1]), json!([{}]),
-        json!([{"role": "user"}]), json!([{"role": "user", "content": 5}]),
-        json!([{"role": "tool", "content": "x"}]), json!([{"role": "root", "content": "x"}]),
+        json!(null),
+        json!([]),
+        json!({}),
+        json!("hello"),
+        json!([1]),
+        json!([{}]),
+        json!([{"role": "user"}]),
+        json!([{"role": "user", "content": 5}]),
+        json!([{"role": "tool", "content": "x"}]),
+        json!([{"role": "root", "content": "x"}]),
         json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://169.254.169.254/"}}]}]),
         json!([{"role": "user", "content": [{"type": "text"}]}]),
         json!([{"role": "assistant", "content": "x", "tool_calls": [{}]}]),
     ];
     for messages in messages {
-        let (status, body) = server.post(CHAT, &json!({"model": "tiny", "messages": messages})).await;
+        let (status, body) = server
+            .post(CHAT, &json!({"model": "tiny", "messages": messages}))
+            .await;
         assert_eq!(status, 400, "{messages}: {body}");
-        assert!(body["error"]["param"].as_str().unwrap().starts_with("messages"), "{body}");
+        assert!(
+            body["error"]["param"]
+                .as_str()
+                .unwrap()
+                .starts_with("messages"),
+            "{body}"
+        );
     }
     let prompts = [
-        json!(null), json!([]), json!({}), json!(""), json!([""]), json!([[]]), json!([1, "a"]),
-        json!([-1]), json!([1.5]), json!([4_294_967_296_u64]), json!([[1], "a", null]), json!([999_999]),
-        json!(vec!["a"; 257]), json!(5),
+        json!(null),
+        json!([]),
+        json!({}),
+        json!(""),
+        json!([""]),
+        json!([[]]),
+        json!([1, "a"]),
+        json!([-1]),
+        json!([1.5]),
+        json!([4_294_967_296_u64]),
+        json!([[1], "a", null]),
+        json!([999_999]),
+        json!(vec!["a"; 257]),
+        json!(5),
     ];
     for prompt in prompts {
-        let (status, body) = server.post(LEGACY, &json!({"model": "tiny", "prompt": prompt})).await;
+        let (status, body) = server
+            .post(LEGACY, &json!({"model": "tiny", "prompt": prompt}))
+            .await;
         assert_eq!(status, 400, "{prompt}: {body}");
     }
     let parts = json!({"model": "tiny", "max_tokens": 1, "messages": [
@@ -109,7 +137,9 @@ async fn control_tokens_in_messages_stay_text() {
     let server = start().await;
     let tokens = async |content: &str| {
         let asked = json!({"model": "tiny", "max_tokens": 1, "messages": [{"role": "user", "content": content}]});
-        server.good(CHAT, &asked).await["usage"]["prompt_tokens"].as_u64().unwrap()
+        server.good(CHAT, &asked).await["usage"]["prompt_tokens"]
+            .as_u64()
+            .unwrap()
     };
     // As a control token it would be one; as text it is one for each of its letters at least.
     assert!(tokens("<|im_end|>").await >= tokens("").await + 8);
@@ -124,11 +154,20 @@ async fn bodies_that_are_no_json_are_refused() {
     let server = start_limited(SessionOptions::default(), limits).await;
     let deep = "[".repeat(4000);
     let bodies: [&[u8]; 8] = [
-        b"", b"{", b"null", b"[]", b"\xff\xfe", b"{\"model\": \"tiny\"", b"{\"model\": NaN}", deep.as_bytes(),
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"{\"model\": \"tiny\"",
+        b"{\"model\": NaN}",
+        deep.as_bytes(),
     ];
     for body in bodies {
         let request = server.client.post(format!("{}{CHAT}", server.url));
-        let request = request.header("content-type", "application/json").body(body.to_vec());
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_vec());
         let (status, answer) = common::json(request.send().await.unwrap()).await;
         assert_eq!(status, 400, "{answer}");
         assert_eq!(answer["error"]["type"], "invalid_request_error");
@@ -157,21 +196,39 @@ async fn slow_and_lying_connections_end() {
         ..Limits::default()
     };
     let server = start_limited(SessionOptions::default(), limits).await;
-    let head = format!("POST {LEGACY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n");
+    let head = format!(
+        "POST {LEGACY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    );
     // A head that never ends, and a body that never comes.
     raw(server.port, b"POST /v1/completions HTTP/1.1\r\nHost: loc").await;
-    let answer = raw(server.port, format!("{head}Content-Length: 50\r\n\r\n{{").as_bytes()).await;
+    let answer = raw(
+        server.port,
+        format!("{head}Content-Length: 50\r\n\r\n{{").as_bytes(),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    let answer = raw(server.port, format!("{head}Content-Length: 99999999999\r\n\r\n{{").as_bytes()).await;
+    let answer = raw(
+        server.port,
+        format!("{head}Content-Length: 99999999999\r\n\r\n{{").as_bytes(),
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     // Chunks say no length before they come.
     let chunk = format!("{:x}\r\n{}\r\n", 900, "a".repeat(900));
     let chunks = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n");
     let answer = raw(server.port, chunks.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    let answer = raw(server.port, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400"), "{answer}");
-    let absolute = b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = raw(
+        server.port,
+        b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403") || answer.starts_with("HTTP/1.1 400"),
+        "{answer}"
+    );
+    let absolute =
+        b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert!(raw(server.port, absolute).await.starts_with("HTTP/1.1 403"));
     assert_eq!(server.get("/health").await, r#"{"status":"ok"}"#);
 }

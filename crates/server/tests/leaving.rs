@@ -45,11 +45,18 @@ async fn a_client_that_leaves_cancels_its_generation() {
             sent.abort();
         }
         server.wait_for(ACTIVE, |active| active.abs() < 0.5).await;
-        server.wait_for(WAITING, |waiting| waiting.abs() < 0.5).await;
+        server
+            .wait_for(WAITING, |waiting| waiting.abs() < 0.5)
+            .await;
     }
     let cancelled = "autodidact_requests_total{operation=\"text_completion\",model=\"tiny\",outcome=\"cancelled\"}";
     server.wait_for(cancelled, |count| count > 1.5).await;
-    server.wait_for("autodidact_requests_active{operation=\"text_completion\"}", |n| n.abs() < 0.5).await;
+    server
+        .wait_for(
+            "autodidact_requests_active{operation=\"text_completion\"}",
+            |n| n.abs() < 0.5,
+        )
+        .await;
     let asked = json!({"model": "tiny", "prompt": "the", "max_tokens": 2});
     server.good(LEGACY, &asked).await;
 }
@@ -66,12 +73,18 @@ async fn more_than_the_queue_holds_is_refused_for_a_while() {
     let asked = json!({"model": "tiny", "prompt": "the", "max_tokens": 2});
     let refused = server.send(LEGACY, &asked).await;
     assert_eq!(refused.status(), 429);
-    let after: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let after: u64 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(after >= 1);
     let (_, body) = common::json(refused).await;
     assert_eq!(body["error"]["code"], "rate_limit_exceeded");
     drop(held.await.unwrap());
-    server.wait_for(WAITING, |waiting| waiting.abs() < 0.5).await;
+    server
+        .wait_for(WAITING, |waiting| waiting.abs() < 0.5)
+        .await;
     server.good(LEGACY, &asked).await;
 }
 
@@ -93,7 +106,13 @@ async fn a_server_ends_in_order() {
     server.wait_for(WAITING, |waiting| waiting > 100.0).await;
     let started = Instant::now();
     server.stop().await;
-    assert!(started.elapsed() < Duration::from_secs(30), "draining has an end");
-    assert!(held.await.unwrap().is_err(), "what takes too long is cut off");
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "draining has an end"
+    );
+    assert!(
+        held.await.unwrap().is_err(),
+        "what takes too long is cut off"
+    );
     assert!(client.get(format!("{url}/health")).send().await.is_err());
 }

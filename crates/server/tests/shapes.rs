@@ -17,18 +17,25 @@ fn chat(more: Value) -> Value {
 }
 
 fn legacy(more: Value) -> Value {
-    merged(json!({"model": "tiny", "prompt": "the and", "temperature": 0, "max_tokens": 3}), more)
+    merged(
+        json!({"model": "tiny", "prompt": "the and", "temperature": 0, "max_tokens": 3}),
+        more,
+    )
 }
 
 fn merged(mut one: Value, other: Value) -> Value {
-    one.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    one.as_object_mut()
+        .unwrap()
+        .extend(other.as_object().unwrap().clone());
     one
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chat_completion() {
     let server = start().await;
-    let body = server.good(CHAT, &chat(json!({"logprobs": true, "top_logprobs": 2}))).await;
+    let body = server
+        .good(CHAT, &chat(json!({"logprobs": true, "top_logprobs": 2})))
+        .await;
     insta::assert_json_snapshot!(shown(body));
 }
 
@@ -43,14 +50,18 @@ async fn a_streamed_chat_completion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_legacy_completion_with_its_prompt() {
     let server = start().await;
-    let body = server.good(LEGACY, &legacy(json!({"echo": true, "logprobs": 2}))).await;
+    let body = server
+        .good(LEGACY, &legacy(json!({"echo": true, "logprobs": 2})))
+        .await;
     insta::assert_json_snapshot!(shown(body));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_streamed_legacy_completion() {
     let server = start().await;
-    let events = server.events(LEGACY, &legacy(json!({"stream": true, "logprobs": 0}))).await;
+    let events = server
+        .events(LEGACY, &legacy(json!({"stream": true, "logprobs": 0})))
+        .await;
     insta::assert_json_snapshot!(shown(events.into()));
 }
 
@@ -64,11 +75,17 @@ async fn a_prompt_that_is_only_scored() {
     assert_eq!(body["usage"]["completion_tokens"], 0);
     let scores = choice["logprobs"]["token_logprobs"].as_array().unwrap();
     assert!(scores[0].is_null() && scores.len() > 1);
-    assert!(scores[1..].iter().all(|score| score.as_f64().unwrap() < 0.0));
+    assert!(
+        scores[1..]
+            .iter()
+            .all(|score| score.as_f64().unwrap() < 0.0)
+    );
     // The same with one more token, as lm_eval asks: what both have in common is the same.
     let longer = legacy(json!({"echo": true, "logprobs": 1, "max_tokens": 1}));
     let longer = server.good(LEGACY, &longer).await;
-    let more = longer["choices"][0]["logprobs"]["token_logprobs"].as_array().unwrap();
+    let more = longer["choices"][0]["logprobs"]["token_logprobs"]
+        .as_array()
+        .unwrap();
     assert_eq!(more.len(), scores.len() + 1);
     assert_eq!(more[..scores.len()], scores[..]);
 }
@@ -110,19 +127,31 @@ async fn prompts_come_in_four_forms_and_answers_in_their_order() {
     let echo = legacy(json!({"echo": true, "logprobs": 0, "max_tokens": 0}));
     let echo = server.good(LEGACY, &echo).await;
     // The tiny vocabulary's tokens are found by what the server itself says about the text.
-    let count = echo["choices"][0]["logprobs"]["tokens"].as_array().unwrap().len();
+    let count = echo["choices"][0]["logprobs"]["tokens"]
+        .as_array()
+        .unwrap()
+        .len();
     assert_eq!(text["usage"]["prompt_tokens"], count);
     let list = legacy(json!({"prompt": ["b", "the and"], "n": 2, "seed": 5, "temperature": 1}));
     let list = server.good(LEGACY, &list).await;
     let alone = legacy(json!({"n": 2, "seed": 5, "temperature": 1}));
     let alone = server.good(LEGACY, &alone).await;
-    let indices: Vec<_> = list["choices"].as_array().unwrap().iter().map(|c| c["index"].clone()).collect();
+    let indices: Vec<_> = list["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["index"].clone())
+        .collect();
     assert_eq!(indices, [0, 1, 2, 3]);
     for i in 0..2 {
         assert_eq!(list["choices"][2 + i]["text"], alone["choices"][i]["text"]);
     }
-    let ids = server.good(LEGACY, &legacy(json!({"prompt": [5, 6, 7]}))).await;
-    let nested = server.good(LEGACY, &legacy(json!({"prompt": [[5, 6, 7], [8]]}))).await;
+    let ids = server
+        .good(LEGACY, &legacy(json!({"prompt": [5, 6, 7]})))
+        .await;
+    let nested = server
+        .good(LEGACY, &legacy(json!({"prompt": [[5, 6, 7], [8]]})))
+        .await;
     assert_eq!(ids["choices"][0]["text"], nested["choices"][0]["text"]);
     assert_eq!(nested["usage"]["prompt_tokens"], 4);
 }
@@ -130,7 +159,9 @@ async fn prompts_come_in_four_forms_and_answers_in_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seed_repeats_and_an_adapter_changes() {
     let server = start().await;
-    let asked = |model: &str, seed: u64| legacy(json!({"model": model, "seed": seed, "temperature": 1.5, "max_tokens": 20}));
+    let asked = |model: &str, seed: u64| {
+        legacy(json!({"model": model, "seed": seed, "temperature": 1.5, "max_tokens": 20}))
+    };
     let text = async |model: &str, seed| {
         server.good(LEGACY, &asked(model, seed)).await["choices"][0]["text"].clone()
     };

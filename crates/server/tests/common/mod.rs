@@ -20,7 +20,9 @@ use tokio::task::JoinHandle;
 pub const TOKEN: &str = "0123456789abcdef-a-token";
 
 fn golden(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../engine/tests/golden")
+        .join(name)
 }
 
 /// The tiny model.
@@ -50,7 +52,11 @@ pub struct Running {
 /// A client of plain HTTP that keeps no connections.
 pub fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap()
 }
 
 pub async fn start() -> Running {
@@ -93,7 +99,9 @@ pub async fn start_with(catalog: Catalog, options: ServerOptions) -> Running {
 impl Running {
     pub fn request(&self, path: &str, body: &Value) -> RequestBuilder {
         let request = self.client.post(format!("{}{path}", self.url));
-        request.header("content-type", "application/json").body(body.to_string())
+        request
+            .header("content-type", "application/json")
+            .body(body.to_string())
     }
 
     pub async fn send(&self, path: &str, body: &Value) -> Response {
@@ -117,7 +125,12 @@ impl Running {
     }
 
     pub async fn get(&self, path: &str) -> String {
-        let response = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let response = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
         response.text().await.unwrap()
     }
 
@@ -125,20 +138,30 @@ impl Running {
     pub async fn events(&self, path: &str, body: &Value) -> Vec<Value> {
         let response = self.send(path, body).await;
         assert_eq!(response.status(), 200);
-        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let kind = response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         assert!(kind.starts_with("text/event-stream"), "{kind}");
         let text = response.text().await.unwrap();
-        let mut lines: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        let mut lines: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect();
         assert_eq!(lines.pop(), Some("[DONE]"), "{text}");
-        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     /// The value of a metric whose line begins so; 0 if there is none.
     pub async fn metric(&self, begins: &str) -> f64 {
         let text = self.get("/metrics").await;
         let line = text.lines().find(|line| line.starts_with(begins));
-        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        line.map_or(0.0, |line| {
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        })
     }
 
     /// Waits until a metric has a value.
@@ -149,7 +172,10 @@ impl Running {
             if holds(value) {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_mins(1), "{begins} stays at {value}");
+            assert!(
+                started.elapsed() < Duration::from_mins(1),
+                "{begins} stays at {value}"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -170,7 +196,10 @@ impl Drop for Running {
 pub async fn json(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
 }
 
 /// A reply with what changes from run to run made equal, and numbers shortened to what every

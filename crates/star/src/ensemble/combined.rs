@@ -110,7 +110,10 @@ impl ShownCandidate {
             cost_usd: candidate.cost(),
             counted: (
                 candidate.provenance.input_tokens,
-                candidate.provenance.output_tokens.unwrap_or(u64::from(candidate.tokens)),
+                candidate
+                    .provenance
+                    .output_tokens
+                    .unwrap_or(u64::from(candidate.tokens)),
             ),
             right: candidate.right,
             truncated: candidate.finish == FinishReason::Length,

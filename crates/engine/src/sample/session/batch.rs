@@ -12,10 +12,7 @@ pub(super) enum Wanted {
     /// The next token of a running sequence, by its place in the lane.
     Sequence(usize),
     /// What follows a prompt's position; `next` is the prompt's own next token, none at its end.
-    Prompt {
-        request: usize,
-        next: Option<u32>,
-    },
+    Prompt { request: usize, next: Option<u32> },
 }
 
 /// Rows, what they see, and what is wanted of them.
@@ -30,7 +27,12 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Adds consecutive tokens of a segment.
-    pub(super) fn add(&mut self, tokens: &[u32], segment: SegmentId, cache: &mut Cache) -> Range<usize> {
+    pub(super) fn add(
+        &mut self,
+        tokens: &[u32],
+        segment: SegmentId,
+        cache: &mut Cache,
+    ) -> Range<usize> {
         let first = self.rows.len();
         for token in tokens {
             let position = cache.extend(segment);

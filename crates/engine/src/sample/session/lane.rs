@@ -107,7 +107,10 @@ impl Lane<'_> {
 
     /// Takes out requests that nobody waits for any more.
     fn leave(&mut self) {
-        let gone = self.active.iter().filter(|(_, active)| active.job.is_cancelled());
+        let gone = self
+            .active
+            .iter()
+            .filter(|(_, active)| active.job.is_cancelled());
         let gone: Vec<usize> = gone.map(|(id, _)| *id).collect();
         for id in gone {
             self.remove(id);
@@ -131,7 +134,10 @@ impl Lane<'_> {
     /// Frees everything a request holds.
     fn remove(&mut self, id: usize) {
         self.prefills.retain(|waiting| *waiting != id);
-        for sequence in self.sequences.extract_if(.., |sequence| sequence.request == id) {
+        for sequence in self
+            .sequences
+            .extract_if(.., |sequence| sequence.request == id)
+        {
             self.cache.close(sequence.own);
         }
         let Some(active) = self.active.remove(&id) else {
@@ -189,16 +195,23 @@ impl Lane<'_> {
         Counters::add(&self.queue.counters.sequences, self.sequences.len());
         let spans = batch.take_spans();
         let network = self.network;
-        let logits =
-            network.forward(&batch.rows, &spans, &batch.wanted_rows, &mut self.cache, scratch)?;
+        let logits = network.forward(
+            &batch.rows,
+            &spans,
+            &batch.wanted_rows,
+            &mut self.cache,
+            scratch,
+        )?;
         let vocabulary = network.model.config.vocabulary;
-        let mut lines = logits
+        let lines = logits
             .chunks_exact(network.logits_stride())
             .map(|line| &line[..vocabulary]);
-        let mut going: Vec<Option<Sequence>> =
-            std::mem::take(&mut self.sequences).into_iter().map(Some).collect();
+        let mut going: Vec<Option<Sequence>> = std::mem::take(&mut self.sequences)
+            .into_iter()
+            .map(Some)
+            .collect();
         let mut ends = Vec::new();
-        for (wanted, line) in batch.wanted.iter().zip(&mut lines) {
+        for (wanted, line) in batch.wanted.iter().zip(lines) {
             match *wanted {
                 Wanted::Sequence(at) => {
                     if let Some(sequence) = going.get_mut(at).and_then(Option::take) {
@@ -209,7 +222,10 @@ impl Lane<'_> {
                     request,
                     next: Some(next),
                 } => self.score(request, next, line),
-                Wanted::Prompt { request, next: None } => ends.push((request, line)),
+                Wanted::Prompt {
+                    request,
+                    next: None,
+                } => ends.push((request, line)),
             }
         }
         for id in completed {
@@ -295,7 +311,10 @@ impl Lane<'_> {
             hits = self.queue.cache().find(prompt, prompt.len() - 1);
             let known: usize = hits.iter().map(|hit| hit.segment.length).sum();
             let alike = |other: &usize| {
-                let other = self.active.get(other).map(|a| a.job.request.prompt.as_slice());
+                let other = self
+                    .active
+                    .get(other)
+                    .map(|a| a.job.request.prompt.as_slice());
                 let pairs = prompt.iter().zip(other.unwrap_or_default());
                 pairs.take_while(|(a, b)| a == b).count() >= known + WORTH_WAITING
             };
@@ -341,7 +360,9 @@ impl Lane<'_> {
         (active.job.listener)(SessionEvent::Prompt { cached, scores });
         if let Some(own) = active.own {
             let segment = self.cache.segment(own);
-            self.queue.cache().insert(&active.job.request.prompt, segment);
+            self.queue
+                .cache()
+                .insert(&active.job.request.prompt, segment);
         }
     }
 
@@ -373,7 +394,12 @@ impl Lane<'_> {
             return self.cache.close(sequence.own);
         };
         let request = &active.job.request;
-        let choice = choose(logits, &request.options, &mut sequence.random, &mut self.choice);
+        let choice = choose(
+            logits,
+            &request.options,
+            &mut sequence.random,
+            &mut self.choice,
+        );
         if !choice.logprob.is_finite() {
             self.cache.close(sequence.own);
             return self.fail(id, &EngineError::NotNumbers.to_string());

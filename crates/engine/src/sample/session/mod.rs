@@ -8,6 +8,10 @@ mod lane;
 mod prefix_cache;
 mod queue;
 mod request;
+#[expect(
+    clippy::module_inception,
+    reason = "the session itself, beside its parts"
+)]
 mod session;
 mod stats;
 

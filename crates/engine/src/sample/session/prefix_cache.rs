@@ -130,7 +130,9 @@ impl PrefixCache {
         if known < start || known >= end {
             return;
         }
-        let above = ends.iter().find(|(_, from, to)| *from < start && start <= *to);
+        let above = ends
+            .iter()
+            .find(|(_, from, to)| *from < start && start <= *to);
         let parent = above.map(|(id, _, _)| *id);
         let id = self.next;
         self.next += 1;
@@ -156,7 +158,10 @@ impl PrefixCache {
     /// Forgets what was used longest ago and nothing hangs on, until the rest fits.
     fn evict(&mut self) {
         while self.blocks > self.capacity {
-            let leaves = self.nodes.iter().filter(|(_, node)| node.children.is_empty());
+            let leaves = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.children.is_empty());
             let oldest = leaves.min_by_key(|(id, node)| (node.used, **id));
             let Some(id) = oldest.map(|(id, _)| *id) else {
                 return;
@@ -180,11 +185,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn segment(start: usize, length: usize) -> Segment {
-        Segment {
-            start,
-            length,
-            ..Segment::default()
-        }
+        let mut segment = Segment::default();
+        (segment.start, segment.length) = (start, length);
+        segment
     }
 
     fn found(cache: &mut PrefixCache, tokens: &[u32]) -> usize {

@@ -83,17 +83,17 @@ impl Queue {
         self.lock().waiting.len()
     }
 
-    /// Puts a request in line; gives it back if no lane works any more.
-    pub(super) fn push(&self, job: Job) -> Result<(), Job> {
+    /// Puts a request in line; false if no lane works any more.
+    pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
         if state.closed {
-            return Err(job);
+            return false;
         }
         Counters::add(&self.counters.requests, 1);
         state.waiting.push_back(job);
         drop(state);
         self.changed.notify_all();
-        Ok(())
+        true
     }
 
     /// Takes a request out of the line, if it is still there, and wakes whoever waits.

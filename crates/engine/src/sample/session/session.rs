@@ -45,13 +45,17 @@ impl Drop for Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Ticket")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +96,9 @@ impl Session {
                 lane::run(&network, &queue, lane, threads);
             };
             let thread = std::thread::Builder::new().name(format!("autodidact-lane-{lane}"));
-            session.lanes.push(thread.spawn(work).map_err(|_| EngineError::Worker)?);
+            session
+                .lanes
+                .push(thread.spawn(work).map_err(|_| EngineError::Worker)?);
         }
         Ok(session)
     }
@@ -116,7 +122,9 @@ impl Session {
     pub fn stats(&self) -> SessionStats {
         let cached = self.queue.cache().blocks() * self.block_bytes;
         let capacity = self.queue.batch * self.lanes.len();
-        self.queue.counters.snapshot(self.queue.waiting(), capacity, cached)
+        self.queue
+            .counters
+            .snapshot(self.queue.waiting(), capacity, cached)
     }
 
     /// Hands in a request. `listener` is called from a lane's thread with all that happens to it, and
@@ -127,8 +135,13 @@ impl Session {
         listener: impl FnMut(SessionEvent) + Send + 'static,
     ) -> Result<Ticket, EngineError> {
         let samples = request.seeds.len();
-        let generated = if samples == 0 { 0 } else { request.options.max_tokens };
-        self.sampler.check_prompt("the prompt", &request.prompt, generated, self.context)?;
+        let generated = if samples == 0 {
+            0
+        } else {
+            request.options.max_tokens
+        };
+        self.sampler
+            .check_prompt("the prompt", &request.prompt, generated, self.context)?;
         if samples > 0 {
             check_options(&request.options)?;
         } else if !request.score_prompt {
@@ -155,7 +168,9 @@ impl Session {
             cancelled: cancelled.clone(),
             blocks,
         };
-        self.queue.push(job).map_err(|_| EngineError::Worker)?;
+        if !self.queue.push(job) {
+            return Err(EngineError::Worker);
+        }
         Ok(Ticket {
             id,
             cancelled,
