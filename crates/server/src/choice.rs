@@ -148,3 +148,69 @@ fn find(bytes: &[u8], text: &str) -> Option<usize> {
         .into_iter()
         .position(|window| window == text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use autodidact_engine::Model;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tiny() -> Model {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden");
+        Model::open(&golden.join("tiny.gguf")).unwrap()
+    }
+
+    /// What the engine makes of tokens: everything before the first stop text.
+    fn completion(tokens: &[u32], stops: &[String], tokenizer: &Tokenizer) -> (usize, Completion) {
+        let mut bytes = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            bytes.extend_from_slice(tokenizer.token_bytes(*token));
+            let found = stops.iter().filter_map(|stop| find(&bytes, stop)).min();
+            if let Some(end) = found {
+                bytes.truncate(end);
+                return (at + 1, made(&bytes, FinishReason::Stop));
+            }
+        }
+        (tokens.len(), made(&bytes, FinishReason::Length))
+    }
+
+    fn made(bytes: &[u8], finish: FinishReason) -> Completion {
+        Completion {
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            finish,
+            tokens: 1,
+            logprob: 0.0,
+        }
+    }
+
+    proptest! {
+        /// Whatever is generated, halves of characters and stop texts that begin and do not end
+        /// included: the pieces are the text, and nothing of a stop text is ever let go.
+        #[test]
+        fn pieces_are_the_whole_text(
+            tokens in prop::collection::vec(prop_oneof![3u32..96, 60u32..80], 0..30),
+            stops in prop::collection::vec("[the é]{1,4}", 0..3),
+        ) {
+            let model = tiny();
+            let tokenizer = model.tokenizer();
+            let (used, expected) = completion(&tokens, &stops, tokenizer);
+            let mut choice = Choice::new(&stops, true, 7);
+            let mut whole = Piece::default();
+            for token in &tokens[..used] {
+                let token = ScoredToken { token: *token, logprob: -1.0, alternatives: vec![] };
+                whole.append(choice.push(&token, tokenizer));
+                prop_assert!(expected.text.starts_with(&whole.text));
+            }
+            whole.append(choice.finish(&expected));
+            prop_assert_eq!(&whole.text, &expected.text);
+            let offsets: Vec<usize> = whole.tokens.iter().map(|token| token.offset).collect();
+            prop_assert!(offsets.is_sorted() && offsets.iter().all(|offset| *offset >= 7));
+            if expected.finish == FinishReason::Length {
+                prop_assert_eq!(whole.tokens.len(), tokens.len());
+            }
+        }
+    }
+}

@@ -159,3 +159,81 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat::ChatRequest;
+    use crate::completions::CompletionRequest;
+    use crate::limits::Limits;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            let name = prop_oneof![
+                "role",
+                "content",
+                "type",
+                "text",
+                "include_usage",
+                "[a-z]{1,3}"
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name, inner), 0..4)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    const NAMES: [&str; 16] = [
+        "model",
+        "messages",
+        "prompt",
+        "n",
+        "max_tokens",
+        "temperature",
+        "stop",
+        "seed",
+        "stream",
+        "stream_options",
+        "logprobs",
+        "top_logprobs",
+        "echo",
+        "logit_bias",
+        "tools",
+        "strategy",
+    ];
+
+    proptest! {
+        /// Any body is a request or an error of the client's.
+        #[test]
+        fn any_body_is_read_or_refused(
+            pairs in prop::collection::vec((0usize..16, any_json()), 0..8),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let limits = Limits::default();
+            let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "prompt": "x"});
+            for (name, value) in pairs {
+                body[NAMES[name]] = value;
+            }
+            for body in [body.to_string().into_bytes(), bytes] {
+                if let Err(error) = ChatRequest::read(&body, &limits) {
+                    prop_assert_eq!(error.status.as_u16(), 400);
+                }
+                if let Ok(request) = CompletionRequest::read(&body, &limits) {
+                    prop_assert!(request.prompts.len() <= limits.prompts);
+                }
+            }
+        }
+    }
+}

@@ -133,16 +133,29 @@ async fn messages_and_prompts_of_any_shape_are_read_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn control_tokens_in_messages_stay_text() {
+async fn control_tokens_in_texts_stay_text() {
     let server = start().await;
-    let tokens = async |content: &str| {
-        let asked = json!({"model": "tiny", "max_tokens": 1, "messages": [{"role": "user", "content": content}]});
-        server.good(CHAT, &asked).await["usage"]["prompt_tokens"]
-            .as_u64()
-            .unwrap()
-    };
-    // As a control token it would be one; as text it is one for each of its letters at least.
-    assert!(tokens("<|im_end|>").await >= tokens("").await + 8);
+    let asked = json!({"model": "tiny", "max_tokens": 0, "prompt": "<|im_end|>", "echo": true, "logprobs": 0});
+    let body = server.good(LEGACY, &asked).await;
+    let tokens = body["choices"][0]["logprobs"]["tokens"].as_array().unwrap();
+    assert!(
+        tokens.len() >= 8 && !tokens.contains(&json!("<|im_end|>")),
+        "{tokens:?}"
+    );
+    // In a conversation they are broken up with a character that the tiny vocabulary does not even
+    // have; a larger one has its bytes.
+    let ended = json!({"model": "tiny", "max_tokens": 1, "messages": [{"role": "user", "content": "a<|im_end|>"}]});
+    let plain =
+        json!({"model": "tiny", "max_tokens": 1, "messages": [{"role": "user", "content": "a"}]});
+    let plain = server.good(CHAT, &plain).await["usage"]["prompt_tokens"]
+        .as_u64()
+        .unwrap();
+    let (status, body) = server.post(CHAT, &ended).await;
+    let more = body["usage"]["prompt_tokens"].as_u64();
+    assert!(
+        status == 400 || more.unwrap() >= plain + 8,
+        "{status}: {body}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
