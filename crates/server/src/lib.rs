@@ -24,6 +24,7 @@ mod sampling;
 mod server;
 mod strategy;
 mod telemetry;
+mod tokenizing;
 
 pub use access::Token;
 pub use catalog::Catalog;

@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::observed::{Observers, Operation};
 use crate::reply::json_body;
 use crate::telemetry::TraceParent;
-use crate::{chat, completions};
+use crate::{chat, completions, tokenizing};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -37,6 +37,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/v1/completions", post(legacy_completions))
         .route("/v1/models", get(models))
         .route("/v1/models/{*name}", get(model))
+        .route("/tokenize", post(tokenizing::tokenize))
+        .route("/detokenize", post(tokenizing::detokenize))
+        .route("/tokenizer_info", get(tokenizing::info))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
         .fallback(no_path)
@@ -103,7 +106,7 @@ async fn answer(app: &Arc<App>, operation: Operation, request: Request) -> Respo
 
 /// The body, if it is JSON by its type, small enough, and comes in time. A browser sends such a type
 /// for foreign pages only after asking, which is refused.
-async fn body(app: &App, request: Request) -> Result<Bytes, ApiError> {
+pub(crate) async fn body(app: &App, request: Request) -> Result<Bytes, ApiError> {
     if !is_json(request.headers()) {
         return Err(ApiError::not_json());
     }

@@ -189,3 +189,35 @@ async fn errors_have_the_form_of_the_interface() {
     }
     insta::assert_json_snapshot!(seen);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_become_tokens_and_tokens_texts() {
+    let server = start().await;
+    let info: Value = serde_json::from_str(&server.get("/tokenizer_info").await).unwrap();
+    let eos = info["eos_token"].as_str().unwrap();
+    assert_eq!(eos, "<|im_end|>");
+    for text in ["the and é", "a<|im_end|>"] {
+        let asked = json!({"prompt": text, "add_special_tokens": false, "return_token_strs": true});
+        let body = server.good("/tokenize", &asked).await;
+        assert_eq!(body["count"], body["token_strs"].as_array().unwrap().len());
+        assert!(
+            !body["token_strs"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("<|im_end|>"))
+        );
+        let back = json!({"tokens": body["tokens"], "model": "tiny"});
+        assert_eq!(server.good("/detokenize", &back).await["prompt"], text);
+    }
+    let alone = server.good("/tokenize", &json!({"prompt": eos})).await;
+    assert_eq!(alone["tokens"], json!([2]));
+    for (path, asked) in [
+        ("/tokenize", json!({"prompt": 5})),
+        ("/tokenize", json!({"prompt": "a", "other": 1})),
+        ("/detokenize", json!({"tokens": "a"})),
+        ("/detokenize", json!({"tokens": [-1]})),
+    ] {
+        let (status, body) = server.post(path, &asked).await;
+        assert_eq!(status, 400, "{body}");
+    }
+}
