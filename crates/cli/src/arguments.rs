@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Sample(SampleArguments),
     /// Score the answers in a data set with reward models; the same command resumes.
     Judge(JudgeArguments),
+    /// Answer other programs over an OpenAI-compatible interface.
+    Serve(ServeArguments),
     /// Show where a run stands.
     Status(RunReference),
     /// Write a run's report.html again.
@@ -523,6 +525,51 @@ pub(crate) struct AskArguments {
     pub(crate) question: String,
     #[command(flatten)]
     pub(crate) ensemble: EnsembleArguments,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// A run by name or directory (its best student, and the base), a model as for `pull`, or a file of
+    /// models and judges as for `ask --config`.
+    pub(crate) target: String,
+    /// The address to listen on. Any but a loopback one needs `--token-env`.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: std::net::IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The environment variable that holds the token clients must show.
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) token_env: Option<String>,
+    /// The name to serve under; absent: that of the run, the model or the file.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// An adapter on top of a model: a PEFT directory or a GGUF file.
+    #[arg(long)]
+    pub(crate) adapter: Option<PathBuf>,
+    /// Longest prompt and completion together, in tokens; absent: the model's context.
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<usize>,
+    /// Sequences decoded at once on each thread.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) batch: usize,
+    /// Requests that may wait; one more is refused with 429.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) queue: usize,
+    /// Memory for keys and values of requests under way.
+    #[arg(long, value_name = "MB", default_value_t = 2048)]
+    pub(crate) active_mb: usize,
+    /// Memory for keys and values kept of earlier prompts.
+    #[arg(long, value_name = "MB", default_value_t = 512)]
+    pub(crate) cache_mb: usize,
+    /// Longest completion that may be asked for.
+    #[arg(long, value_name = "N", default_value_t = 32_768)]
+    pub(crate) max_tokens: usize,
+    /// Directory of runs and journals.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

@@ -6,6 +6,7 @@ use autodidact_core::SpecError;
 use autodidact_engine::EngineError;
 use autodidact_models::FetchError;
 use autodidact_providers::ProviderError;
+use autodidact_server::ServerError;
 use autodidact_star::StarError;
 use autodidact_store::StoreError;
 use autodidact_tasks::TaskError;
@@ -43,6 +44,8 @@ pub(crate) enum Failure {
     No,
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// Answers were given and none could be chosen; they were printed already.
     #[error("{0}")]
     NoWinner(String),
@@ -60,7 +63,11 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::No => 1,
-            Self::Spec { .. } | Self::Usage(_) | Self::Read { .. } | Self::Task(_) => 2,
+            Self::Spec { .. }
+            | Self::Usage(_)
+            | Self::Read { .. }
+            | Self::Task(_)
+            | Self::Server(_) => 2,
             Self::Fetch(_) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Store(_) | Self::Write { .. } => 5,

@@ -233,6 +233,18 @@ impl Printer {
         })
     }
 
+    /// A server that listens from now on.
+    pub(crate) fn serving(&self, url: &str, models: &[String], token: bool) -> Result<(), Failure> {
+        let value = json!({ "url": url, "models": models, "token": token });
+        self.result(&value, || {
+            let asked = if token { ", with a token" } else { "" };
+            format!(
+                "serving {} at {url}{asked}; Ctrl-C stops",
+                models.join(", ")
+            )
+        })
+    }
+
     pub(crate) fn fetched(&self, fetched: &Fetched) -> Result<(), Failure> {
         let value = json!({
             "path": fetched.path, "sha256": fetched.sha256, "source": fetched.source,

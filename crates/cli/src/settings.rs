@@ -5,6 +5,7 @@ use std::env;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use autodidact_server::TelemetrySettings;
 use tracing_subscriber::EnvFilter;
 
 /// Variables that programs need and that hold no keys.
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) offline: bool,
     /// A price table on top of the built-in one: `AUTODIDACT_PRICES`.
     pub(crate) prices: Option<PathBuf>,
+    /// Where spans of a server go: `OTEL_EXPORTER_OTLP_ENDPOINT` and its companions.
+    pub(crate) telemetry: Option<TelemetrySettings>,
     /// The part of the environment that the user's own programs see: nothing that could be a key.
     pub(crate) harmless: Vec<(String, String)>,
     /// The log filter: `AUTODIDACT_LOG`, or warnings.
@@ -56,6 +59,11 @@ impl Settings {
             python: text("AUTODIDACT_PYTHON").unwrap_or_else(|| "python3".into()),
             offline: text("AUTODIDACT_OFFLINE").is_some_and(|value| value != "0"),
             prices: text("AUTODIDACT_PRICES").map(PathBuf::from),
+            telemetry: text("OTEL_EXPORTER_OTLP_ENDPOINT").map(|endpoint| TelemetrySettings {
+                endpoint,
+                headers: text("OTEL_EXPORTER_OTLP_HEADERS"),
+                service: text("OTEL_SERVICE_NAME"),
+            }),
             harmless: HARMLESS
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)))

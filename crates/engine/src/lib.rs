@@ -33,7 +33,9 @@ pub use lora::{Adapter, AdapterLayout, LoraScaling};
 pub use model::Model;
 pub use profile::{LayerKind, Profile, ProfileEntry};
 pub use sample::{
-    Arithmetic, Finished, GenerationStats, Request, Sampler, SamplingOptions, WeightStorage,
+    Arithmetic, Finished, GenerationStats, LikelyToken, Request, Sampler, SamplingOptions,
+    ScoredToken, Session, SessionEvent, SessionOptions, SessionRequest, SessionStats, Ticket,
+    WeightStorage,
 };
 pub use scratch::{ModelShape, Vocabulary};
 pub use tokenizer::Tokenizer;

@@ -36,8 +36,8 @@ pub use ensemble::{
     Asking, Attempt, Candidate, Combined, Counted, DataSet, DataSetProgress, DataSetSummary,
     Ensemble, Estimate, Estimator, Failed, JournaledPurse, JudgeCounts, JudgedFile, Lines,
     LocalModel, Member, ModelSummary, SampleRow, ScoredAnswers, ShownCandidate, Tally, Winner,
-    Writer, check_choosing, check_declarations, ensemble_prompt, judge_file, read_batch_file,
-    write_batch_file,
+    Writer, check_choosing, check_declarations, encode_prompt, ensemble_prompt, judge_file,
+    read_batch_file, write_batch_file,
 };
 pub use error::StarError;
 pub use faculty::Faculty;

@@ -12,6 +12,7 @@ mod pull;
 mod report;
 mod run;
 mod sample;
+mod serve;
 mod status;
 mod tasks;
 mod train;
@@ -34,6 +35,7 @@ pub(crate) async fn execute(
         Command::Ask(arguments) => ask::execute(&arguments, settings, printer).await,
         Command::Sample(arguments) => sample::execute(&arguments, settings, printer).await,
         Command::Judge(arguments) => judge::execute(&arguments, settings, printer).await,
+        Command::Serve(arguments) => serve::execute(&arguments, settings, printer).await,
         Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
         Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
         Command::Check(arguments) => check::execute(&arguments, settings, printer),

@@ -3,6 +3,8 @@
 //! A sequence sees the common prefix, then its request's own prompt, then what it has generated:
 //! three segments, the first two shared.
 
+use std::sync::Arc;
+
 use crate::ModelConfig;
 use crate::kernels::{Aligned, PANEL};
 
@@ -10,15 +12,33 @@ use crate::kernels::{Aligned, PANEL};
 pub(super) const BLOCK: usize = 2 * PANEL;
 
 /// Names a segment of a [`Cache`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SegmentId(usize);
 
-/// Consecutive positions, from `start`.
+/// Consecutive positions, from `start`. A clone shares the blocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Segment {
     pub(super) start: usize,
     pub(super) length: usize,
-    blocks: Vec<Aligned>,
+    blocks: Vec<Arc<Aligned>>,
+}
+
+impl Segment {
+    /// The first `length` positions, in the same blocks.
+    pub(super) fn beginning(&self, length: usize) -> Self {
+        let length = length.min(self.length);
+        let blocks = self.blocks.iter().take(length.div_ceil(BLOCK));
+        Self {
+            start: self.start,
+            length,
+            blocks: blocks.cloned().collect(),
+        }
+    }
+
+    /// How many blocks hold it.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
 }
 
 /// How a block is laid out: keys `[layer][kv head][2][head_dim][32 positions]`, then values
@@ -35,7 +55,7 @@ pub(super) struct BlockLayout {
 }
 
 impl BlockLayout {
-    fn new(config: &ModelConfig) -> Self {
+    pub(super) fn new(config: &ModelConfig) -> Self {
         let padded = config.head_dim.next_multiple_of(PANEL);
         let heads = config.layers * config.kv_heads;
         let values_start = heads * config.head_dim * BLOCK;
@@ -46,6 +66,11 @@ impl BlockLayout {
             values_start,
             length: values_start + heads * padded * BLOCK,
         }
+    }
+
+    /// Bytes of a block.
+    pub(super) fn bytes(&self) -> usize {
+        self.length * size_of::<f32>()
     }
 
     fn keys(&self, layer: usize, head: usize) -> usize {
@@ -99,7 +124,8 @@ impl Cache {
     /// Frees a segment.
     pub(super) fn close(&mut self, id: SegmentId) {
         let segment = std::mem::take(&mut self.segments[id.0]);
-        self.free.extend(segment.blocks);
+        let unshared = segment.blocks.into_iter().filter_map(Arc::into_inner);
+        self.free.extend(unshared);
         self.unused.push(id.0);
     }
 
@@ -113,7 +139,7 @@ impl Cache {
         if segment.length == segment.blocks.len() * BLOCK {
             let length = self.layout.length;
             let block = self.free.pop().unwrap_or_else(|| Aligned::zeros(length));
-            segment.blocks.push(block);
+            segment.blocks.push(Arc::new(block));
         }
         segment.length += 1;
         segment.start + segment.length - 1
@@ -130,7 +156,9 @@ impl Cache {
     ) {
         let (layout, segment) = (&self.layout, &mut self.segments[id.0]);
         let offset = position - segment.start;
-        let (block, column) = (&mut segment.blocks[offset / BLOCK], offset % BLOCK);
+        // Nobody else has a segment that grows, so that nothing is copied here.
+        let block = Arc::make_mut(&mut segment.blocks[offset / BLOCK]);
+        let column = offset % BLOCK;
         let heads = key
             .chunks_exact(layout.head_dim)
             .zip(value.chunks_exact(layout.head_dim));

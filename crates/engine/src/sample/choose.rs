@@ -15,6 +15,47 @@ pub(super) struct Choice {
     pub(super) logprob: f64,
 }
 
+/// A token and the natural logarithm of its probability at temperature 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LikelyToken {
+    /// The token.
+    pub token: u32,
+    /// Its log probability.
+    pub logprob: f64,
+}
+
+/// The log probability of a token and the `count` most likely ones, most likely first, lower ids
+/// first among equals. The numbers are the same bits as those of [`choose`].
+pub(super) fn likelihoods(
+    logits: &[f32],
+    token: u32,
+    count: usize,
+    scratch: &mut ChoiceScratch,
+) -> (f64, Vec<LikelyToken>) {
+    let max = max_of(logits);
+    let (total, _) = scratch.sums(logits, max, 1.0);
+    let logarithm = total.ln();
+    let logprob = |token: u32| {
+        let logit = logits.get(token as usize);
+        logit.map_or(f64::NEG_INFINITY, |l| f64::from(l - max) - logarithm)
+    };
+    let mut likely: Vec<(f32, u32)> = Vec::new();
+    if count > 0 {
+        likely.extend(logits.iter().copied().zip(0u32..));
+        let by_logit = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if count < likely.len() {
+            likely.select_nth_unstable_by(count - 1, by_logit);
+            likely.truncate(count);
+        }
+        likely.sort_unstable_by(by_logit);
+    }
+    let likely = likely.into_iter().map(|(_, token)| LikelyToken {
+        token,
+        logprob: logprob(token),
+    });
+    (logprob(token), likely.collect())
+}
+
 /// Buffers of [`choose`], kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct ChoiceScratch {
@@ -188,6 +229,23 @@ mod tests {
         assert_eq!(choice.token, 1);
         let total: f64 = LOGITS.iter().map(|l| f64::from(*l).exp()).sum();
         assert!((choice.logprob - (3.0 - total.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn likelihoods_are_those_of_the_choice_and_in_order() {
+        let mut scratch = ChoiceScratch::default();
+        let options = SamplingOptions {
+            temperature: 0.7,
+            ..SamplingOptions::default()
+        };
+        let choice = choose(&LOGITS, &options, &mut Random::new(4), &mut scratch);
+        let (logprob, likely) = likelihoods(&LOGITS, choice.token, 3, &mut scratch);
+        assert_eq!(logprob.to_bits(), choice.logprob.to_bits());
+        let order: Vec<u32> = likely.iter().map(|l| l.token).collect();
+        assert_eq!(order, [1, 3, 2]);
+        let all = likelihoods(&LOGITS, 0, 99, &mut scratch).1;
+        let sum: f64 = all.iter().map(|l| l.logprob.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sampling: many sequences at once, with everything they share computed once.
 //!
-//! Start reading at [`Sampler::generate`]. A *lane* is one thread with its own batch; lanes pull
+//! Start reading at [`Sampler::generate`], or at [`Session`] for requests that come and go. A *lane* is one thread with its own batch; lanes pull
 //! requests from one queue and share nothing but the weights and the common prefix. No result
 //! depends on which lane, batch or thread count drew it.
 
@@ -13,7 +13,12 @@ mod matrix;
 mod options;
 mod sampler;
 mod sequence;
+mod session;
 mod weights;
 
+pub use choose::LikelyToken;
 pub use options::{Arithmetic, Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
 pub use sampler::Sampler;
+pub use session::{
+    ScoredToken, Session, SessionEvent, SessionOptions, SessionRequest, SessionStats, Ticket,
+};

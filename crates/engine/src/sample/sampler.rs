@@ -17,7 +17,7 @@ use crate::{Adapter, EngineError, Model};
 /// all; drop it before training.
 pub struct Sampler {
     model: Arc<Model>,
-    weights: Weights,
+    pub(super) weights: Weights,
     threads: usize,
     profile: Mutex<Profile>,
 }
@@ -170,7 +170,7 @@ impl Sampler {
 
     /// How many lanes, and threads of each. Packed weights are read by lanes of their own; streamed
     /// ones would be dequantized by each, so all threads share one batch.
-    fn lanes(&self) -> (usize, usize) {
+    pub(super) fn lanes(&self) -> (usize, usize) {
         if self.weights.streamed {
             (1, self.threads)
         } else {
@@ -180,45 +180,62 @@ impl Sampler {
 
     /// Refuses what cannot be sampled before anything is computed.
     fn check(&self, requests: &[Request], options: &SamplingOptions) -> Result<(), EngineError> {
-        let config = &self.model.config;
+        let context = self.model.config.context;
         for (i, request) in requests.iter().enumerate() {
-            if request.prompt.is_empty() {
-                return Err(EngineError::Input(format!("prompt {i} is empty")));
-            }
-            let needed = request.prompt.len().saturating_add(options.max_tokens);
-            if needed > config.context {
-                return Err(EngineError::Input(format!(
-                    "prompt {i} has {} tokens and up to {} are to be generated, but the model's context holds {}; use fewer few-shot examples or lower `max_tokens`",
-                    request.prompt.len(),
-                    options.max_tokens,
-                    config.context
-                )));
-            }
-            if let Some(token) = request
-                .prompt
-                .iter()
-                .find(|t| **t as usize >= config.vocabulary)
-            {
-                return Err(EngineError::Input(format!(
-                    "prompt {i} holds token {token}, and the model has {}",
-                    config.vocabulary
-                )));
-            }
+            self.check_prompt(
+                &format!("prompt {i}"),
+                &request.prompt,
+                options.max_tokens,
+                context,
+            )?;
         }
-        let temperature = options.temperature;
-        let usable = temperature.is_finite() && (1.0 / temperature).is_finite();
-        if temperature < 0.0 || !(usable || temperature == 0.0) {
+        check_options(options)
+    }
+
+    /// Refuses a prompt that cannot be computed, or after which nothing fits that is to be generated.
+    pub(super) fn check_prompt(
+        &self,
+        name: &str,
+        prompt: &[u32],
+        max_tokens: usize,
+        context: usize,
+    ) -> Result<(), EngineError> {
+        let config = &self.model.config;
+        if prompt.is_empty() {
+            return Err(EngineError::Input(format!("{name} is empty")));
+        }
+        if prompt.len().saturating_add(max_tokens) > context {
             return Err(EngineError::Input(format!(
-                "the temperature {temperature} is neither 0 nor a usable positive number"
+                "{name} has {} tokens and up to {max_tokens} are to be generated, but the model's context holds {context}; use fewer few-shot examples or lower `max_tokens`",
+                prompt.len(),
             )));
         }
-        if options.max_tokens == 0 || options.batch == 0 {
-            return Err(EngineError::Input(
-                "`max_tokens` and `batch` must be at least 1".into(),
-            ));
+        let unknown = |token: &&u32| **token as usize >= config.vocabulary;
+        if let Some(token) = prompt.iter().find(unknown) {
+            return Err(EngineError::Input(format!(
+                "{name} holds token {token}, and the model has {}",
+                config.vocabulary
+            )));
         }
         Ok(())
     }
+}
+
+/// Refuses options with which nothing can be chosen.
+pub(super) fn check_options(options: &SamplingOptions) -> Result<(), EngineError> {
+    let temperature = options.temperature;
+    let usable = temperature.is_finite() && (1.0 / temperature).is_finite();
+    if temperature < 0.0 || !(usable || temperature == 0.0) {
+        return Err(EngineError::Input(format!(
+            "the temperature {temperature} is neither 0 nor a usable positive number"
+        )));
+    }
+    if options.max_tokens == 0 || options.batch == 0 {
+        return Err(EngineError::Input(
+            "`max_tokens` and `batch` must be at least 1".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// How many tokens all prompts share, leaving each at least one of its own, whose logits start its

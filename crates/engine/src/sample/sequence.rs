@@ -11,8 +11,8 @@ use crate::random::Random;
 /// A sample that is not done.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    request: usize,
-    index: usize,
+    pub(super) request: usize,
+    pub(super) index: usize,
     /// The request's own part of the prompt.
     pub(super) prompt: SegmentId,
     /// What was generated.

@@ -142,6 +142,22 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// A token as people write it: its text; a control token's name; `bytes:\xe2\x82` where its
+    /// bytes are no whole characters.
+    pub fn token_text(&self, token: u32) -> String {
+        let bytes = self.token_bytes(token);
+        if bytes.is_empty() {
+            let name = self.special_text(token);
+            return name.map_or_else(|| format!("<token {token}>"), str::to_owned);
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().fold("bytes:".to_owned(), |text, byte| {
+                text + &format!("\\x{byte:02x}")
+            }),
+        }
+    }
+
     /// True if sampling ends at this token.
     pub fn is_end_of_text(&self, token: u32) -> bool {
         self.end_of_text.contains(&token)

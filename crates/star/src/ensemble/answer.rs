@@ -33,6 +33,8 @@ pub struct Ensemble {
     for_data_set: AtomicBool,
     /// Models with `batch = true` were asked already.
     batched: AtomicBool,
+    /// Answers wanted of all models together, instead of what each is declared to give.
+    samples: Option<u32>,
     /// Models that cannot be asked any more, with the error that says why.
     out: Mutex<BTreeMap<String, Failed>>,
 }
@@ -65,8 +67,27 @@ impl Ensemble {
             resumed: AtomicBool::new(resumed),
             for_data_set: AtomicBool::new(false),
             batched: AtomicBool::new(false),
+            samples: None,
             out: Mutex::default(),
         }
+    }
+
+    /// The same, with so many answers wanted of all models together, dealt out in the file's order.
+    #[must_use]
+    pub fn with_samples(mut self, samples: u32) -> Self {
+        self.samples = Some(samples);
+        self
+    }
+
+    /// How many answers a member is to give in a round that asks all.
+    fn share(&self, position: usize) -> u32 {
+        let Some(member) = self.members.get(position) else {
+            return 0;
+        };
+        let members = self.members.len().max(1) as u32;
+        self.samples.map_or(member.model.spec().samples, |all| {
+            all / members + u32::from((position as u32) < all % members)
+        })
     }
 
     /// The same, with answers verified by a checker that may run them.
@@ -157,16 +178,11 @@ impl Ensemble {
         layer: u32,
         shown: &[Candidate],
     ) -> Result<Round, StarError> {
-        let asked = self.members.iter().map(|member| {
-            self.ask(
-                member,
-                problem,
-                equality,
-                layer,
-                shown,
-                member.model.spec().samples,
-            )
-        });
+        let members = self.members.iter().enumerate();
+        let shares = members.map(|(position, member)| (member, self.share(position)));
+        let asked = shares
+            .filter(|(_, samples)| *samples > 0)
+            .map(|(member, samples)| self.ask(member, problem, equality, layer, shown, samples));
         let mut round = Round::default();
         for outcome in join_all(asked).await {
             let Round {

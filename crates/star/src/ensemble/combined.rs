@@ -45,6 +45,9 @@ pub struct ShownCandidate {
     pub overall: Option<f64>,
     /// What the answer cost, without the judges; null where the price is unknown.
     pub cost_usd: Option<Usd>,
+    /// Tokens of the prompt, where the provider counts them, and tokens generated; shown nowhere.
+    #[serde(skip)]
+    pub counted: (Option<u64>, u64),
     /// Whether the final answer equals gold, where there is gold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub right: Option<bool>,
@@ -105,6 +108,13 @@ impl ShownCandidate {
             scores: scores.map(|s| s.attributes().clone()),
             overall: candidate.overall(),
             cost_usd: candidate.cost(),
+            counted: (
+                candidate.provenance.input_tokens,
+                candidate
+                    .provenance
+                    .output_tokens
+                    .unwrap_or(u64::from(candidate.tokens)),
+            ),
             right: candidate.right,
             truncated: candidate.finish == FinishReason::Length,
             unscored: unscored.collect(),

@@ -65,35 +65,10 @@ impl LocalModel {
         })
     }
 
-    /// The prompt's tokens. A base model without a chat template is asked as the STaR paper asks.
-    fn encode(&self, request: &ChatRequest) -> Result<Vec<u32>, EngineError> {
-        let tokenizer = self.model.tokenizer();
-        let prefill = request.prefill.as_deref().unwrap_or("");
-        match (&request.prompt, self.model.chat_template()) {
-            (Prompt::Chat(messages), Some(template)) => {
-                let text = template.render(messages, true)?;
-                tokenizer.encode_with_special(&(text + prefill))
-            }
-            (Prompt::Chat(messages), None) => {
-                let mut text = String::new();
-                for message in messages {
-                    let mark = match message.role.as_str() {
-                        "user" => "Q: ",
-                        "assistant" => "A: ",
-                        _ => "",
-                    };
-                    text += &format!("{mark}{}\n", message.content);
-                }
-                tokenizer.encode(&format!("{text}A:{prefill}"))
-            }
-            (Prompt::Text(text), _) => tokenizer.encode(&format!("{text}{prefill}")),
-        }
-    }
-
     async fn answer(&self, request: &ChatRequest) -> Result<Answered, ProviderError> {
         let failed = |class, text: String| ProviderError::new(&self.spec.name, class, text);
-        let prompt = self
-            .encode(request)
+        let prefill = request.prefill.as_deref().unwrap_or("");
+        let prompt = encode_prompt(&self.model, &request.prompt, prefill)
             .map_err(|e| failed(ErrorClass::BadRequest, e.to_string()))?;
         let context = self.model.config().context;
         let tokens = prompt.len();
@@ -138,6 +113,35 @@ impl LocalModel {
             model: self.model.name(),
             request_id: None,
         }
+    }
+}
+
+/// A prompt's tokens, with the beginning of the answer behind it. A base model without a chat template
+/// is asked as the STaR paper asks.
+pub fn encode_prompt(
+    model: &Model,
+    prompt: &Prompt,
+    prefill: &str,
+) -> Result<Vec<u32>, EngineError> {
+    let tokenizer = model.tokenizer();
+    match (prompt, model.chat_template()) {
+        (Prompt::Chat(messages), Some(template)) => {
+            let text = template.render(messages, true)?;
+            tokenizer.encode_with_special(&(text + prefill))
+        }
+        (Prompt::Chat(messages), None) => {
+            let mut text = String::new();
+            for message in messages {
+                let mark = match message.role.as_str() {
+                    "user" => "Q: ",
+                    "assistant" => "A: ",
+                    _ => "",
+                };
+                text += &format!("{mark}{}\n", message.content);
+            }
+            tokenizer.encode(&format!("{text}A:{prefill}"))
+        }
+        (Prompt::Text(text), _) => tokenizer.encode(&format!("{text}{prefill}")),
     }
 }
 

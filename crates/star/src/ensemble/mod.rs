@@ -36,7 +36,7 @@ pub use declared::{check_choosing, check_declarations};
 pub use estimate::{Estimate, Estimator};
 pub use judge_file::{JudgeCounts, JudgedFile, ScoredAnswers, judge_file};
 pub(crate) use judging::Judging;
-pub use local_model::LocalModel;
+pub use local_model::{LocalModel, encode_prompt};
 pub use member::{Asking, Member};
 pub(crate) use member::{Trouble, recorded};
 pub use offline::{read_batch_file, write_batch_file};
