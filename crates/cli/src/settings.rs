@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) offline: bool,
     /// A price table on top of the built-in one: `AUTODIDACT_PRICES`.
     pub(crate) prices: Option<PathBuf>,
+    /// An MLflow server for runs whose specs name none: `MLFLOW_TRACKING_URI`.
+    pub(crate) mlflow_url: Option<String>,
     /// The part of the environment that the user's own programs see: nothing that could be a key.
     pub(crate) harmless: Vec<(String, String)>,
     /// The log filter: `AUTODIDACT_LOG`, or warnings.
@@ -56,6 +58,7 @@ impl Settings {
             python: text("AUTODIDACT_PYTHON").unwrap_or_else(|| "python3".into()),
             offline: text("AUTODIDACT_OFFLINE").is_some_and(|value| value != "0"),
             prices: text("AUTODIDACT_PRICES").map(PathBuf::from),
+            mlflow_url: text("MLFLOW_TRACKING_URI"),
             harmless: HARMLESS
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)))
