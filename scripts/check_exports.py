@@ -184,6 +184,10 @@ def check_datasets(work, folders):
             rows = sum(split.num_rows for split in loaded.values())
             splits = ", ".join(f"{name} {split.num_rows}" for name, split in loaded.items())
             check(f"datasets loads {folder}", rows == sum(listed.values()), splits)
+            columns = loaded["train"].column_names
+            if {"completions", "labels"} <= set(columns):
+                pairs = zip(loaded["train"]["completions"], loaded["train"]["labels"])
+                check(f"{folder} has a label for each step", all(len(a) == len(b) for a, b in pairs))
         except Exception as error:  # noqa: BLE001  (any trouble of a loader is a finding)
             check(f"datasets loads {folder}", False, f"{type(error).__name__}: {error}"[:400])
 
@@ -205,10 +209,10 @@ def check_cards(work, folders):
 
 def check_together(work, folders):
     try:
-        from together.utils import check_file
+        from together.lib.utils.files import check_file
     except ImportError:
         try:
-            from together.lib.utils import check_file
+            from together.utils.files import check_file
         except ImportError as error:
             print(f"left out: Together's own check, because its package has none here ({error})")
             return
@@ -302,9 +306,10 @@ def check_trl(work):
     except ImportError as error:
         print(f"left out: TRL, because it is not installed ({error})")
         return
-    from datasets import load_dataset
+    from datasets import disable_progress_bars, load_dataset
     from transformers import LlamaForTokenClassification
 
+    disable_progress_bars()
     print(f"TRL {trl.__version__}")
     for student in ("text", "chat"):
         for kind in ("sft", "preference", "kto", "verifier"):
@@ -328,6 +333,8 @@ def check_trl(work):
                         "report_to": [],
                         "use_cpu": True,
                         "bf16": False,
+                        "disable_tqdm": True,
+                        "save_strategy": "no",
                     }
                     if kind == "kto":
                         # It compares within a batch, which must not be of one label only.
@@ -337,7 +344,7 @@ def check_trl(work):
                         bad = [i for i, label in enumerate(whole["label"]) if not label][:2]
                         data = whole.select(good + bad)
                     settings = config_class(**options)
-                    more = {"ref_model": tiny_model()[0]} if kind == "kto" else {}
+                    more = {"ref_model": tiny_model()[0]} if kind in ("preference", "kto") else {}
                     trainer = trainer_class(
                         model=model, args=settings, train_dataset=data, processing_class=tokenizer, **more
                     )

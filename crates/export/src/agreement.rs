@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use autodidact_engine::{
-    Adapter, Arithmetic, Model, Sampler, Trainer, TrainerOptions, TrainingExample,
-    WeightStorage,
+    Adapter, Arithmetic, Model, Sampler, Trainer, TrainerOptions, TrainingExample, WeightStorage,
 };
 use serde::Serialize;
 
@@ -178,8 +177,15 @@ pub fn compare_logits(expected: &[Vec<Vec<f32>>], found: &[Vec<Vec<f32>>]) -> Ag
     let (mut same, mut positions) = (0u64, 0u64);
     for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
         let differences = expected.iter().zip(found).map(|(a, b)| (a - b).abs());
-        let most = differences.fold(0.0f32, |most, d| if d > most || d.is_nan() { d } else { most });
-        largest = if most.is_nan() { f64::NAN } else { largest.max(f64::from(most)) };
+        let most = differences.fold(
+            0.0f32,
+            |most, d| if d > most || d.is_nan() { d } else { most },
+        );
+        largest = if most.is_nan() {
+            f64::NAN
+        } else {
+            largest.max(f64::from(most))
+        };
         divergence += kullback_leibler(expected, found);
         same += u64::from(top(expected) == top(found));
         positions += 1;
@@ -207,7 +213,11 @@ fn kullback_leibler(p: &[f32], q: &[f32]) -> f64 {
     let terms = p.iter().zip(q).map(|(p, q)| {
         let (log_p, log_q) = (f64::from(*p) - p_sum, f64::from(*q) - q_sum);
         let weight = log_p.exp();
-        if weight > 0.0 { weight * (log_p - log_q) } else { 0.0 }
+        if weight > 0.0 {
+            weight * (log_p - log_q)
+        } else {
+            0.0
+        }
     });
     terms.sum::<f64>().max(0.0)
 }
@@ -236,7 +246,10 @@ mod tests {
         assert!((differing.largest - 2.0).abs() < 1e-12);
         assert_eq!(differing.same_token, Some(0.5));
         // By hand: p = softmax(0.5, -1, 0), q = softmax(0.5, -1, 2), halved for two positions.
-        assert!((differing.divergence.unwrap() - 0.317_27).abs() < 2e-2, "{differing:?}");
+        assert!(
+            (differing.divergence.unwrap() - 0.317_27).abs() < 2e-2,
+            "{differing:?}"
+        );
         other[0][0][0] = f32::NAN;
         let broken = Agreement {
             tolerance: Some(1.0),

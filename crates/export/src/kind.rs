@@ -156,9 +156,6 @@ mod tests {
             "`kto` cannot be had as `openai`; choose trl, axolotl, llama-factory, sharegpt, alpaca, parquet"
         );
         assert_eq!(Kind::Dataset.format(None).unwrap(), Format::Parquet);
-        assert_eq!(
-            Kind::Sft.format(Some(Format::Mlx)).unwrap(),
-            Format::Mlx
-        );
+        assert_eq!(Kind::Sft.format(Some(Format::Mlx)).unwrap(), Format::Mlx);
     }
 }

@@ -129,7 +129,13 @@ impl Turns {
         let mut conversations = vec![
             vec![user("What is 2 + 2?")],
             vec![user("a"), assistant("b"), user("c")],
-            vec![user("a"), assistant("b"), user("c"), assistant("d\n\ne"), user("f")],
+            vec![
+                user("a"),
+                assistant("b"),
+                user("c"),
+                assistant("d\n\ne"),
+                user("f"),
+            ],
         ];
         if self.system.is_some() {
             conversations.push(vec![system("Be brief."), user("a")]);
@@ -147,13 +153,17 @@ impl Turns {
         texts.extend(self.system.iter().flat_map(|(a, b)| [a, b]));
         texts.extend([&self.user.0, &self.user.1]);
         texts.extend([&self.assistant.0, &self.assistant.1]);
-        let unsafe_text = |t: &&String| t.contains("{{") || t.contains("}}") || t.contains("\"\"\"");
+        let unsafe_text =
+            |t: &&String| t.contains("{{") || t.contains("}}") || t.contains("\"\"\"");
         if texts.iter().any(unsafe_text) {
             return None;
         }
         let mut go = String::new();
         if !self.default_system.is_empty() {
-            go += &format!("{{{{ if not .System }}}}{}{{{{ end }}}}", self.default_system);
+            go += &format!(
+                "{{{{ if not .System }}}}{}{{{{ end }}}}",
+                self.default_system
+            );
         }
         go += "{{ range $i, $_ := .Messages }}{{ $last := eq (len (slice $.Messages $i)) 1 }}";
         if let Some((before, after)) = &self.system {

@@ -302,9 +302,8 @@ fn write_leaf(
         Some(definition.as_slice()),
         leaf.list.then_some(repetition.as_slice()),
     );
-    let wrong = |value: &Value| {
-        ParquetError::General(format!("{value} cannot stand in `{}`", leaf.column))
-    };
+    let wrong =
+        |value: &Value| ParquetError::General(format!("{value} cannot stand in `{}`", leaf.column));
     match leaf.physical {
         Physical::Text => {
             let text = |v: &&Value| v.as_str().map(ByteArray::from).ok_or_else(|| wrong(v));

@@ -99,7 +99,10 @@ mod tests {
     fn a_wrong_answer_is_the_last_step_s_fault() {
         assert_eq!(
             labels("2 + 2 = 4\n\nThe answer is 5.", false, false),
-            [("2 + 2 = 4".into(), true), ("The answer is 5.".into(), false)]
+            [
+                ("2 + 2 = 4".into(), true),
+                ("The answer is 5.".into(), false)
+            ]
         );
         assert_eq!(
             labels("2 + 2 = 4\nThe answer is 5.", true, true)[1],

@@ -267,7 +267,9 @@ impl Writing<'_> {
         let back = Adapter::open(&folder.path(name)?, model.config())?;
         // rsLoRA's alpha is written times the root of the rank, which rounds.
         let what = "the GGUF adapter";
-        let agreement = self.agreements.compare(what, model, Some(&back), Some(1e-9));
+        let agreement = self
+            .agreements
+            .compare(what, model, Some(&back), Some(1e-9));
         agreement.map(Some)
     }
 

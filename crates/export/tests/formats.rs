@@ -107,7 +107,10 @@ fn check(shape: &Shape, value: &Value, at: &str) {
     let message = |value: &Value, role: &str, content: &str| {
         let object = value.as_object().unwrap_or_else(|| panic!("{at}: {value}"));
         assert_eq!(object.len(), 2, "{at}: {value}");
-        assert!(object[content].as_str().is_some_and(|t| !t.is_empty()), "{at}: {value}");
+        assert!(
+            object[content].as_str().is_some_and(|t| !t.is_empty()),
+            "{at}: {value}"
+        );
         object[role].as_str().unwrap().to_owned()
     };
     match shape {
@@ -116,11 +119,17 @@ fn check(shape: &Shape, value: &Value, at: &str) {
         Shape::Bool => assert!(value.is_boolean(), "{at}: {value}"),
         Shape::Texts => {
             let list = value.as_array().unwrap();
-            assert!(!list.is_empty() && list.iter().all(Value::is_string), "{at}");
+            assert!(
+                !list.is_empty() && list.iter().all(Value::is_string),
+                "{at}"
+            );
         }
         Shape::Bools => {
             let list = value.as_array().unwrap();
-            assert!(!list.is_empty() && list.iter().all(Value::is_boolean), "{at}");
+            assert!(
+                !list.is_empty() && list.iter().all(Value::is_boolean),
+                "{at}"
+            );
         }
         Shape::Message(role, content) => {
             message(value, role, content);
@@ -156,11 +165,9 @@ fn schema(kind: Kind, format: Format) -> Shape {
         (Kind::Sft, Format::Trl | Format::Together) => {
             Object(&[("prompt", Text), ("completion", Text)])
         }
-        (Kind::Verifier, Format::Trl | Format::Axolotl) => Object(&[
-            ("prompt", Text),
-            ("completions", Texts),
-            ("labels", Bools),
-        ]),
+        (Kind::Verifier, Format::Trl | Format::Axolotl) => {
+            Object(&[("prompt", Text), ("completions", Texts), ("labels", Bools)])
+        }
         (Kind::Verifier, Format::Together) => Object(&[("prompt", Text), ("completion", Text)]),
         (
             Kind::Sft | Kind::Verifier,
@@ -178,11 +185,9 @@ fn schema(kind: Kind, format: Format) -> Shape {
             ("chosen", Message("role", "content")),
             ("rejected", Message("role", "content")),
         ]),
-        (Kind::Preference, Format::LlamaFactory | Format::Sharegpt) => Object(&[
-            ("conversations", HUMAN),
-            ("chosen", GPT),
-            ("rejected", GPT),
-        ]),
+        (Kind::Preference, Format::LlamaFactory | Format::Sharegpt) => {
+            Object(&[("conversations", HUMAN), ("chosen", GPT), ("rejected", GPT)])
+        }
         (Kind::Preference, Format::Openai | Format::Together) => Object(&[
             ("input", Object(&[("messages", ASKED)])),
             ("preferred_output", ANSWERED),
@@ -198,9 +203,7 @@ fn schema(kind: Kind, format: Format) -> Shape {
             Object(&[("prompt", Text), ("completion", Text), ("label", Bool)])
         }
         (Kind::Kto, Format::LlamaFactory) => Object(&[("messages", CHAT), ("label", Bool)]),
-        (Kind::Kto, Format::Sharegpt) => {
-            Object(&[("conversations", SHAREGPT), ("kto_tag", Bool)])
-        }
+        (Kind::Kto, Format::Sharegpt) => Object(&[("conversations", SHAREGPT), ("kto_tag", Bool)]),
         (Kind::Kto, Format::Alpaca) => Object(&[
             ("instruction", Text),
             ("input", Text),
@@ -223,7 +226,11 @@ async fn every_row_has_the_shape_that_its_program_documents() {
             let out = directory.path().join("out");
             export(&store, &request(kind, *format), &out).await.unwrap();
             for row in rows(&out.join("train.jsonl")) {
-                check(&schema(kind, *format), &row, &format!("{kind:?} {format:?}"));
+                check(
+                    &schema(kind, *format),
+                    &row,
+                    &format!("{kind:?} {format:?}"),
+                );
                 checked += 1;
             }
         }
@@ -237,17 +244,27 @@ async fn parquet_holds_what_the_lines_hold() {
     let run = tempfile::tempdir().unwrap();
     let store = hand_made(run.path(), false).await;
     for (kind, lines) in KINDS.map(|kind| {
-        let lines = if kind == Kind::Dataset { Format::Jsonl } else { Format::Trl };
+        let lines = if kind == Kind::Dataset {
+            Format::Jsonl
+        } else {
+            Format::Trl
+        };
         (kind, lines)
     }) {
         let directory = tempfile::tempdir().unwrap();
         let [a, b] = ["lines", "parquet"].map(|name| directory.path().join(name));
         export(&store, &request(kind, lines), &a).await.unwrap();
-        export(&store, &request(kind, Format::Parquet), &b).await.unwrap();
+        export(&store, &request(kind, Format::Parquet), &b)
+            .await
+            .unwrap();
         let file = File::open(b.join("data/train-00000-of-00001.parquet")).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         let expected = rows(&a.join("train.jsonl"));
-        let found: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        let found: Vec<_> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         assert_eq!(found.len(), expected.len(), "{kind:?}");
         for (row, expected) in found.iter().zip(&expected) {
             let columns: BTreeMap<&str, String> = row
@@ -302,7 +319,11 @@ async fn evaluation_problems_are_in_the_split_that_says_so_and_nowhere_else() {
     for kind in KINDS {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out");
-        let format = if kind == Kind::Dataset { Format::Jsonl } else { Format::Alpaca };
+        let format = if kind == Kind::Dataset {
+            Format::Jsonl
+        } else {
+            Format::Alpaca
+        };
         export(&store, &request(kind, format), &out).await.unwrap();
         let train = std::fs::read_to_string(out.join("train.jsonl")).unwrap();
         assert!(!train.contains("2 + 2"), "{kind:?}");
@@ -336,7 +357,7 @@ async fn every_sample_is_used_for_what_it_is_good_for() {
     let expected = [
         ("dataset", (16, 16, 16)),
         ("kto", (10, 10, 14)),
-        ("preference", (5, 7, 14)),
+        ("preference", (5, 9, 14)),
         ("sft", (4, 4, 14)),
         ("verifier", (11, 11, 14)),
     ];
@@ -360,7 +381,10 @@ async fn loops_and_minimum_scores_choose() {
         .collect();
     assert_eq!(
         outputs,
-        ["4 + 3 = 7. The answer is 7.", "10 - 6 = 4. The answer is 4."]
+        [
+            "4 + 3 = 7. The answer is 7.",
+            "10 - 6 = 4. The answer is 4."
+        ]
     );
     let least = |score| DataRequest {
         minimum: BTreeMap::from([(Attribute::Correctness, score)]),
@@ -369,7 +393,10 @@ async fn loops_and_minimum_scores_choose() {
     let manifest = export(&store, &least(3.0), &out("good")).await.unwrap();
     assert_eq!(manifest.samples["kept"], 1, "only one was scored, and well");
     let refused = export(&store, &least(3.9), &out("none")).await.unwrap_err();
-    assert!(refused.to_string().contains("no sample reaches"), "{refused}");
+    assert!(
+        refused.to_string().contains("no sample reaches"),
+        "{refused}"
+    );
     assert!(!out("none").exists());
     let missing = DataRequest {
         iteration: Some(7),

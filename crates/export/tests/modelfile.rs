@@ -8,13 +8,18 @@ use autodidact_export::{ModelfileTemplate, template_of};
 use serde_json::Value;
 
 fn golden(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../engine/tests/golden")
+        .join(name)
 }
 
 fn translated(source: &str) -> ModelfileTemplate {
     let model = Model::open(&golden("tiny.gguf")).unwrap();
     let template = ChatTemplate::of(source, model.tokenizer()).unwrap();
-    template_of(&template, model.tokenizer().begin_of_text().unwrap_or_default())
+    template_of(
+        &template,
+        model.tokenizer().begin_of_text().unwrap_or_default(),
+    )
 }
 
 const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
@@ -44,7 +49,10 @@ fn a_default_system_message_stands_only_where_there_is_none() {
     let ModelfileTemplate::Go(go) = translated(&source) else {
         unreachable!("it is made of turns");
     };
-    assert!(go.starts_with("{{ if not .System }}<|im_start|>system\nBe good<|im_end|>\n{{ end }}"), "{go}");
+    assert!(
+        go.starts_with("{{ if not .System }}<|im_start|>system\nBe good<|im_end|>\n{{ end }}"),
+        "{go}"
+    );
 }
 
 /// What is not made of turns, or could be read as Go, is left to Ollama.
@@ -53,7 +61,11 @@ fn what_cannot_be_said_is_not_said() {
     let counting = "{{ messages | length }}{% for m in messages %}{{ m.role + ':' + m.content + ';' }}{% endfor %}";
     let braces = format!("{{{{ '{{{{ .Go }}}}' }}}}{CHATML}");
     for source in [counting, &braces, "{{ messages[0].content }}"] {
-        assert_eq!(translated(source), ModelfileTemplate::Unrepresentable, "{source}");
+        assert_eq!(
+            translated(source),
+            ModelfileTemplate::Unrepresentable,
+            "{source}"
+        );
     }
 }
 

@@ -72,11 +72,17 @@ async fn adapters_and_merged_models_compute_what_was_trained() {
     let store = tiny_run(run.path(), "lora").await;
     let out = |name: &str| run.path().join(name);
     let (adapter, f32) = (WeightsKind::Adapter, TensorType::F32);
-    let manifest = export(run.path(), &store, adapter, f32, &out("adapter")).await.unwrap();
+    let manifest = export(run.path(), &store, adapter, f32, &out("adapter"))
+        .await
+        .unwrap();
     let compared: Vec<&str> = manifest.agreement.iter().map(|a| a.what.as_str()).collect();
     assert_eq!(
         compared,
-        ["the loss as training computes it", "the PEFT directory", "the GGUF adapter"]
+        [
+            "the loss as training computes it",
+            "the PEFT directory",
+            "the GGUF adapter"
+        ]
     );
     assert_eq!(manifest.agreement[1].largest, 0.0, "bit for bit");
     let model = Model::open(&model_file()).unwrap();
@@ -86,7 +92,10 @@ async fn adapters_and_merged_models_compute_what_was_trained() {
         assert!(back.values == trained.values, "{name}");
     }
     let config = fs::read_to_string(out("adapter/adapter_config.json")).unwrap();
-    assert!(config.contains("\"base_model_name_or_path\": \"tiny.gguf\""), "{config}");
+    assert!(
+        config.contains("\"base_model_name_or_path\": \"tiny.gguf\""),
+        "{config}"
+    );
 
     let mut sizes = Vec::new();
     for (stored, file_type, most) in [
@@ -97,7 +106,9 @@ async fn adapters_and_merged_models_compute_what_was_trained() {
     ] {
         let name = format!("merged-{stored:?}");
         let merged = WeightsKind::Merged;
-        let manifest = export(run.path(), &store, merged, stored, &out(&name)).await.unwrap();
+        let manifest = export(run.path(), &store, merged, stored, &out(&name))
+            .await
+            .unwrap();
         let agreement = manifest.agreement.last().unwrap();
         let divergence = agreement.divergence.unwrap();
         assert!(divergence <= most, "{stored:?}: {agreement:?}");
@@ -118,16 +129,30 @@ async fn ollama_is_told_how_the_student_is_asked() {
     let out = |name: &str| run.path().join(name);
     let (whole, apart) = (WeightsKind::Ollama, WeightsKind::OllamaAdapter);
     let stored = TensorType::Q8_0;
-    export(run.path(), &store, whole, stored, &out("whole")).await.unwrap();
-    export(run.path(), &store, apart, stored, &out("apart")).await.unwrap();
+    export(run.path(), &store, whole, stored, &out("whole"))
+        .await
+        .unwrap();
+    export(run.path(), &store, apart, stored, &out("apart"))
+        .await
+        .unwrap();
     let text = |name: &str| fs::read_to_string(out(name).join("Modelfile")).unwrap();
     insta::assert_snapshot!("modelfile_merged", text("whole"));
     insta::assert_snapshot!("modelfile_apart", text("apart"));
     let names = |name: &str| -> Vec<String> {
-        files(&out(name)).into_iter().map(|(name, _)| name).collect()
+        files(&out(name))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect()
     };
     let common = ["Modelfile", "README.md"];
-    assert_eq!(names("whole"), [&common[..], &["manifest.json", "spec.toml", "tiny-Q8_0.gguf"]].concat());
+    assert_eq!(
+        names("whole"),
+        [
+            &common[..],
+            &["manifest.json", "spec.toml", "tiny-Q8_0.gguf"]
+        ]
+        .concat()
+    );
     let rest = ["adapter.gguf", "base.gguf", "manifest.json", "spec.toml"];
     assert_eq!(names("apart"), [&common[..], &rest].concat());
     assert_eq!(
@@ -143,11 +168,23 @@ async fn dora_is_merged_or_written_for_peft() {
     let store = tiny_run(run.path(), "dora").await;
     let out = |name: &str| run.path().join(name);
     let f16 = TensorType::F16;
-    export(run.path(), &store, WeightsKind::Adapter, f16, &out("adapter")).await.unwrap();
+    export(
+        run.path(),
+        &store,
+        WeightsKind::Adapter,
+        f16,
+        &out("adapter"),
+    )
+    .await
+    .unwrap();
     assert!(!out("adapter/adapter.gguf").exists());
-    export(run.path(), &store, WeightsKind::Merged, f16, &out("merged")).await.unwrap();
+    export(run.path(), &store, WeightsKind::Merged, f16, &out("merged"))
+        .await
+        .unwrap();
     let apart = WeightsKind::OllamaAdapter;
-    let refused = export(run.path(), &store, apart, f16, &out("apart")).await.unwrap_err();
+    let refused = export(run.path(), &store, apart, f16, &out("apart"))
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("DoRA"), "{refused}");
     assert!(!out("apart").exists());
 }
@@ -157,7 +194,15 @@ async fn the_model_card_says_where_the_weights_come_from() {
     let run = tempfile::tempdir().unwrap();
     let store = tiny_run(run.path(), "lora").await;
     let out = run.path().join("out");
-    export(run.path(), &store, WeightsKind::Adapter, TensorType::F16, &out).await.unwrap();
+    export(
+        run.path(),
+        &store,
+        WeightsKind::Adapter,
+        TensorType::F16,
+        &out,
+    )
+    .await
+    .unwrap();
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     // What was sampled and learned hangs on the processor's arithmetic.
     insta::with_settings!({ omit_expression => true, filters => [
@@ -180,7 +225,14 @@ async fn a_run_without_a_student_is_told_so() {
     let store = RunStore::create(run.path(), &text).await.unwrap();
     let out = run.path().join("out");
     let kind = WeightsKind::Adapter;
-    let refused = export(run.path(), &store, kind, TensorType::F16, &out).await.unwrap_err();
-    assert!(refused.to_string().contains("has not finished an outer loop"), "{refused}");
+    let refused = export(run.path(), &store, kind, TensorType::F16, &out)
+        .await
+        .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("has not finished an outer loop"),
+        "{refused}"
+    );
     assert!(!out.exists());
 }

@@ -113,7 +113,9 @@ impl Mlflow {
         let metrics = run.and_then(|run| run.pointer("/data/metrics")?.as_array());
         for metric in metrics.into_iter().flatten() {
             let key = metric.get("key").and_then(Value::as_str);
-            if let (Some(key), Some(step)) = (key, metric.get("step").and_then(number)) {
+            // A step of zero may be left out.
+            let step = metric.get("step").map_or(Some(0), number);
+            if let (Some(key), Some(step)) = (key, step) {
                 recorded.is_new(key, step);
             }
         }
@@ -122,10 +124,7 @@ impl Mlflow {
 
     fn experiment(&self) -> Result<String, TrackError> {
         let name = &self.settings.experiment;
-        let path = format!(
-            "experiments/get-by-name?experiment_name={}",
-            encoded(name)
-        );
+        let path = format!("experiments/get-by-name?experiment_name={}", encoded(name));
         match self.ask(&path, None) {
             Ok(answer) => self.text(&answer, "/experiment/experiment_id"),
             Err(TrackError::Refused { status: 404, .. }) => {

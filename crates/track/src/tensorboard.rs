@@ -102,14 +102,15 @@ impl Sink for TensorBoard {
             path: self.directory.clone(),
             problem: "it was not opened".into(),
         })?;
-        file.write_all(&bytes)
-            .map_err(TrackError::file(&self.path))
+        file.write_all(&bytes).map_err(TrackError::file(&self.path))
     }
 }
 
 /// CRC-32C as TFRecords store it.
 fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
 }
 
 fn record(data: &[u8]) -> Vec<u8> {

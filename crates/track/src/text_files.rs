@@ -45,7 +45,10 @@ impl Growing {
     }
 
     /// Cuts off a line that a killed process left half written, and hands the others over.
-    fn open(&mut self, mut line: impl FnMut(&str) -> Result<(), String>) -> Result<bool, TrackError> {
+    fn open(
+        &mut self,
+        mut line: impl FnMut(&str) -> Result<(), String>,
+    ) -> Result<bool, TrackError> {
         let failed = || TrackError::file(&self.path);
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory).map_err(TrackError::file(directory))?;
@@ -132,7 +135,9 @@ impl Sink for Csv {
             .from_writer(Vec::new());
         let path = self.0.path.clone();
         let damaged = |problem: String| TrackError::Damaged { path, problem };
-        let written = points.iter().try_for_each(|p| writer.serialize(Row::new(p, at)));
+        let written = points
+            .iter()
+            .try_for_each(|p| writer.serialize(Row::new(p, at)));
         if let Err(error) = written {
             return Err(damaged(error.to_string()));
         }

@@ -177,8 +177,9 @@ impl Observer for Tracker {
                     ("gradient_norm", Some(report.gradient_norm)),
                     ("tokens_per_second", self.step_speed(report.tokens)),
                 ];
-                let point =
-                    |(what, value)| Point::new(format!("{name}/{what}"), step, Option::<f64>::from(value)?);
+                let point = |(what, value): (&str, Option<f64>)| {
+                    Point::new(format!("{name}/{what}"), step, value?)
+                };
                 self.points(values.into_iter().filter_map(point).collect());
             }
             Event::StageFinished => {
@@ -210,12 +211,7 @@ struct Open {
     recorded: Recorded,
 }
 
-fn work(
-    sinks: Vec<Box<dyn Sink>>,
-    history: &[Point],
-    warn: &Warn,
-    receiver: &Receiver<Message>,
-) {
+fn work(sinks: Vec<Box<dyn Sink>>, history: &[Point], warn: &Warn, receiver: &Receiver<Message>) {
     let mut open = Vec::new();
     for mut sink in sinks {
         match sink.open() {

@@ -23,7 +23,9 @@ struct Memory {
 
 fn act(memory: &Mutex<Memory>, request: &Received) -> Act {
     let mut memory = memory.lock().unwrap();
-    memory.authorizations.push(request.header("authorization").map(str::to_owned));
+    memory
+        .authorizations
+        .push(request.header("authorization").map(str::to_owned));
     if memory.failures > 0 {
         memory.failures -= 1;
         return Act::json(503, &json!({ "message": "busy" }));
@@ -32,7 +34,10 @@ fn act(memory: &Mutex<Memory>, request: &Received) -> Act {
     let (status, answer) = match request.route().trim_start_matches("/api/2.0/mlflow/") {
         "experiments/get-by-name" => match &memory.experiment {
             Some(_) => (200, json!({ "experiment": { "experiment_id": "7" } })),
-            None => (404, json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no" })),
+            None => (
+                404,
+                json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no" }),
+            ),
         },
         "experiments/create" => {
             memory.experiment = body["name"].as_str().map(str::to_owned);
@@ -52,10 +57,12 @@ fn act(memory: &Mutex<Memory>, request: &Received) -> Act {
             (200, json!({}))
         }
         "runs/get" => {
-            let mut last: std::collections::BTreeMap<String, u64> = Default::default();
+            let mut last = std::collections::BTreeMap::<String, u64>::new();
             for metric in &memory.metrics {
                 let step = metric["step"].as_u64().unwrap();
-                let known = last.entry(metric["key"].as_str().unwrap().to_owned()).or_default();
+                let known = last
+                    .entry(metric["key"].as_str().unwrap().to_owned())
+                    .or_default();
                 *known = step.max(*known);
             }
             // The real server writes 64-bit numbers as texts.
@@ -63,10 +70,15 @@ fn act(memory: &Mutex<Memory>, request: &Received) -> Act {
                 .iter()
                 .map(|(key, step)| json!({ "key": key, "value": 1.0, "step": step.to_string() }))
                 .collect();
-            (200, json!({ "run": { "info": { "lifecycle_stage": "active" }, "data": { "metrics": metrics } } }))
+            (
+                200,
+                json!({ "run": { "info": { "lifecycle_stage": "active" }, "data": { "metrics": metrics } } }),
+            )
         }
         "runs/update" => {
-            memory.statuses.push(body["status"].as_str().unwrap().to_owned());
+            memory
+                .statuses
+                .push(body["status"].as_str().unwrap().to_owned());
             (200, json!({}))
         }
         other => panic!("{other} is not part of the interface"),
@@ -131,5 +143,8 @@ fn a_server_that_is_not_there_is_said() {
     };
     let mut sink = Mlflow::new(settings(&url), &directory.path().join("mlflow.json"));
     let error = sink.open().unwrap_err().to_string();
-    assert!(error.starts_with(&format!("no answer from {url}")), "{error}");
+    assert!(
+        error.starts_with(&format!("no answer from {url}")),
+        "{error}"
+    );
 }

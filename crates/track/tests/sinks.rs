@@ -31,7 +31,10 @@ fn sinks(directory: &Path) -> Vec<Box<dyn Sink>> {
     ]
 }
 
-fn parts(sinks: Vec<Box<dyn Sink>>, history: Vec<Point>) -> (TrackerParts, Arc<Mutex<Vec<String>>>) {
+fn parts(
+    sinks: Vec<Box<dyn Sink>>,
+    history: Vec<Point>,
+) -> (TrackerParts, Arc<Mutex<Vec<String>>>) {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let told = warnings.clone();
     let parts = TrackerParts {
@@ -85,7 +88,10 @@ fn text_rows(directory: &Path) -> [Vec<(String, u64)>; 2] {
     let json = fs::read_to_string(directory.join("metrics.jsonl")).unwrap();
     let json = json.lines().map(|line| {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        (row["series"].as_str().unwrap().to_owned(), row["step"].as_u64().unwrap())
+        (
+            row["series"].as_str().unwrap().to_owned(),
+            row["step"].as_u64().unwrap(),
+        )
     });
     [csv.collect(), json.collect()]
 }
@@ -101,27 +107,43 @@ fn a_resumed_run_continues_its_series() {
         total: 4,
         accuracy: 0.25,
     };
-    tracker.on(&Event::Baseline { measurement: &baseline });
+    tracker.on(&Event::Baseline {
+        measurement: &baseline,
+    });
     for at in 1..=3 {
         step(&tracker, 1, "student", at);
     }
     tracker.finish(Ending::Parked);
     // A kill in the middle of a write leaves half of it.
     let torn = |name: &str, bytes: &[u8]| {
-        let mut file = OpenOptions::new().append(true).open(directory.path().join(name)).unwrap();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(directory.path().join(name))
+            .unwrap();
         file.write_all(bytes).unwrap();
     };
     torn("metrics.csv", b"17");
     torn("metrics.jsonl", b"{\"time\":17");
-    let events_file = fs::read_dir(directory.path().join("tensorboard")).unwrap().next().unwrap().unwrap();
-    torn(&format!("tensorboard/{}", events_file.file_name().to_str().unwrap()), &[9, 0, 0]);
+    let events_file = fs::read_dir(directory.path().join("tensorboard"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    torn(
+        &format!("tensorboard/{}", events_file.file_name().to_str().unwrap()),
+        &[9, 0, 0],
+    );
 
     // The second attempt starts from a checkpoint at step 2: step 3 comes again. The journal knows
     // of step 4, which no sink has.
-    let history = (1..=4).map(|at| Point::new("train/loss", at, 0.5).unwrap()).collect();
+    let history = (1..=4)
+        .map(|at| Point::new("train/loss", at, 0.5).unwrap())
+        .collect();
     let (second, more_warnings) = parts(sinks(directory.path()), history);
     let tracker = Tracker::start(&spec(), second);
-    tracker.on(&Event::Baseline { measurement: &baseline });
+    tracker.on(&Event::Baseline {
+        measurement: &baseline,
+    });
     for at in 3..=5 {
         step(&tracker, 1, "student", at);
     }
@@ -135,8 +157,15 @@ fn a_resumed_run_continues_its_series() {
         .filter(|p| p.series == "train/loss")
         .map(|p| (p.step, (p.value * 10.0).round() / 10.0))
         .collect();
-    assert_eq!(losses, [(1, 1.1), (2, 1.2), (3, 1.3), (4, 0.5), (5, 1.5), (6, 2.1)]);
-    assert!(points.iter().any(|p| p.series == "control/direct/loss" && p.step == 1));
+    assert_eq!(
+        losses,
+        [(1, 1.1), (2, 1.2), (3, 1.3), (4, 0.5), (5, 1.5), (6, 2.1)]
+    );
+    assert!(
+        points
+            .iter()
+            .any(|p| p.series == "control/direct/loss" && p.step == 1)
+    );
     let expected: Vec<(String, u64)> = points.iter().map(|p| (p.series.clone(), p.step)).collect();
     let unique: BTreeSet<_> = expected.iter().cloned().collect();
     assert_eq!(unique.len(), expected.len(), "nothing is there twice");
@@ -160,9 +189,10 @@ impl Sink for Failing {
         Ok(autodidact_track::Recorded::default())
     }
     fn write(&mut self, _: &[Point], _: SystemTime) -> Result<(), autodidact_track::TrackError> {
-        self.0 = self.0.checked_sub(1).ok_or_else(|| {
-            autodidact_track::TrackError::Settings("the disk is full".into())
-        })?;
+        self.0 = self
+            .0
+            .checked_sub(1)
+            .ok_or_else(|| autodidact_track::TrackError::Settings("the disk is full".into()))?;
         Ok(())
     }
 }
@@ -181,9 +211,17 @@ fn a_sink_that_fails_is_given_up_with_one_warning() {
     tracker.finish(Ending::Finished);
     let warnings = warnings.lock().unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("tracking by `failing` stops: the disk is full"), "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("tracking by `failing` stops: the disk is full"),
+        "{warnings:?}"
+    );
     let [csv, _] = text_rows(directory.path());
-    assert_eq!(csv.iter().filter(|(series, _)| series == "train/loss").count(), 5);
+    assert_eq!(
+        csv.iter()
+            .filter(|(series, _)| series == "train/loss")
+            .count(),
+        5
+    );
 }
 
 #[test]
@@ -202,7 +240,11 @@ fn a_directory_that_cannot_be_made_is_a_warning() {
 fn loops_are_laid_end_to_end() {
     let offsets = StepOffsets::new(&spec());
     assert_eq!(offsets.step(1, "student", 5), 5);
-    assert_eq!(offsets.step(2, "student", 1), 6, "the first loop has five steps");
+    assert_eq!(
+        offsets.step(2, "student", 1),
+        6,
+        "the first loop has five steps"
+    );
     assert_eq!(offsets.step(2, "direct", 1), 1);
     assert_eq!(offsets.step(0, "warm-start", 3), 3);
 }

@@ -30,7 +30,11 @@ fn front_matter(
 ) -> String {
     let mut text = format!(
         "pretty_name: {}\n",
-        yaml(&format!("{} of the run {}", request.kind.as_str(), facts.name))
+        yaml(&format!(
+            "{} of the run {}",
+            request.kind.as_str(),
+            facts.name
+        ))
     );
     // Nobody told us the licence of the problems; the terms of the models are below.
     text += "license: other\nlicense_name: see-provenance\n";

@@ -93,11 +93,7 @@ pub(crate) fn reproduce(facts: &RunFacts) -> String {
 }
 
 /// The measurement in a sentence.
-pub(crate) fn measured(
-    facts: &RunFacts,
-    iteration: u32,
-    evaluation: &EvaluationResult,
-) -> String {
+pub(crate) fn measured(facts: &RunFacts, iteration: u32, evaluation: &EvaluationResult) -> String {
     let baseline = facts.baseline.as_ref().map_or_else(String::new, |b| {
         let BaselineMeasurement { name, right, total, accuracy } = b;
         format!(
@@ -133,9 +129,6 @@ mod tests {
     #[test]
     fn names_cannot_break_out_of_their_place() {
         assert_eq!(yaml("a: \"b\"\n- c"), r#""a: \"b\"\n- c""#);
-        assert_eq!(
-            plain("<script>|x|\n`y`"),
-            "&lt;script&gt;\\|x\\| \\`y\\`"
-        );
+        assert_eq!(plain("<script>|x|\n`y`"), "&lt;script&gt;\\|x\\| \\`y\\`");
     }
 }

@@ -68,9 +68,21 @@ fn model_index(facts: &RunFacts, evaluation: &EvaluationResult) -> String {
     );
     let metrics = [
         ("accuracy", interval.as_str(), evaluation.accuracy),
-        ("accuracy_low", "lower end of the 95% Wilson interval", evaluation.low),
-        ("accuracy_high", "upper end of the 95% Wilson interval", evaluation.high),
-        ("p_value", "exact McNemar test against the best baseline", evaluation.p_value),
+        (
+            "accuracy_low",
+            "lower end of the 95% Wilson interval",
+            evaluation.low,
+        ),
+        (
+            "accuracy_high",
+            "upper end of the 95% Wilson interval",
+            evaluation.high,
+        ),
+        (
+            "p_value",
+            "exact McNemar test against the best baseline",
+            evaluation.p_value,
+        ),
     ];
     for (kind, name, value) in metrics {
         // Rust writes small numbers without an exponent and whole ones without a point; YAML reads

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use autodidact_core::{
     Answer, Attribute, BaselineMeasurement, Completion, EvaluationResult, FinishReason, Flag,
-    IterationResult, Mode, Problem, ProblemId, PromptFormat, RefusalReason, Sample, SampleKey,
-    SamplerId, Scores, Selection, Split, StageSeconds, TrainCounts, Usd, Verdict, Verification,
+    FlagCounts, IterationResult, Mode, Problem, ProblemId, PromptFormat, RefusalReason, Sample,
+    SampleKey, SamplerId, Scores, Selection, Split, StageSeconds, TrainCounts, Usd, Verdict,
+    Verification,
 };
 use autodidact_export::{DataRequest, Folder, Format, Kind, Manifest, RunFacts, export_data};
 use autodidact_store::{Entry, Provenance, RunStore, Scored, Verified};
@@ -85,29 +86,109 @@ fn written() -> Vec<Written> {
     let wrong = Some(RefusalReason::Wrong);
     vec![
         // Apples: two kept (one of a teacher), two wrong, one right by luck, a duplicate.
-        one(key(1, "apples", base, Rationale, 0), "Ann has 3 + 4 = 7 apples. The answer is 7.", "right", None),
-        one(key(1, "apples", base, Rationale, 1), "3 + 4 = 8. The answer is 8.", "wrong", wrong),
-        one(key(1, "apples", base, Rationale, 2), "Say \"12\" \u{e9}\n\n</s> <|im_end|>", "wrong", wrong),
+        one(
+            key(1, "apples", base, Rationale, 0),
+            "Ann has 3 + 4 = 7 apples. The answer is 7.",
+            "right",
+            None,
+        ),
+        one(
+            key(1, "apples", base, Rationale, 1),
+            "3 + 4 = 8. The answer is 8.",
+            "wrong",
+            wrong,
+        ),
+        one(
+            key(1, "apples", base, Rationale, 2),
+            "Say \"12\" \u{e9}\n\n</s> <|im_end|>",
+            "wrong",
+            wrong,
+        ),
         Written {
             false_step: Some("3 + 4 = 9"),
-            ..one(key(1, "apples", base, Rationale, 3), "3 + 4 = 9, no. The answer is 7.", "right", Some(RefusalReason::FalseEquation))
+            ..one(
+                key(1, "apples", base, Rationale, 3),
+                "3 + 4 = 9, no. The answer is 7.",
+                "right",
+                Some(RefusalReason::FalseEquation),
+            )
         },
-        one(key(1, "apples", base, Rationale, 4), "Ann has 3 + 4 = 7 apples. The answer is 7.", "right", Some(RefusalReason::Duplicate)),
-        one(key(1, "apples", "teacher/claude", Rationale, 0), "3 and 4 more make 7.\n\nThe answer is 7.", "right", None),
+        one(
+            key(1, "apples", base, Rationale, 4),
+            "Ann has 3 + 4 = 7 apples. The answer is 7.",
+            "right",
+            Some(RefusalReason::Duplicate),
+        ),
+        one(
+            key(1, "apples", "teacher/claude", Rationale, 0),
+            "3 and 4 more make 7.\n\nThe answer is 7.",
+            "right",
+            None,
+        ),
         // Bread: solved with the hint only; a leak.
-        one(key(1, "bread", base, Rationale, 0), "10 - 6 = 3. The answer is 3.", "wrong", wrong),
-        one(key(1, "bread", base, Rationalization, 0), "10 - 6 = 4. The answer is 4.", "right", None),
-        one(key(1, "bread", base, Rationalization, 1), "As the hint says, the answer is 4.", "right", Some(RefusalReason::HintLeak)),
+        one(
+            key(1, "bread", base, Rationale, 0),
+            "10 - 6 = 3. The answer is 3.",
+            "wrong",
+            wrong,
+        ),
+        one(
+            key(1, "bread", base, Rationalization, 0),
+            "10 - 6 = 4. The answer is 4.",
+            "right",
+            None,
+        ),
+        one(
+            key(1, "bread", base, Rationalization, 1),
+            "As the hint says, the answer is 4.",
+            "right",
+            Some(RefusalReason::HintLeak),
+        ),
         // Coins: nothing but wrong or undecided or cut off.
-        one(key(1, "coins", base, Rationale, 0), "I do not know.", "cannot-tell", Some(RefusalReason::CannotTell)),
-        one(key(1, "coins", base, Rationale, 1), "The answer is 2. The answer is 2. The", "right", Some(RefusalReason::Truncated)),
+        one(
+            key(1, "coins", base, Rationale, 0),
+            "I do not know.",
+            "cannot-tell",
+            Some(RefusalReason::CannotTell),
+        ),
+        one(
+            key(1, "coins", base, Rationale, 1),
+            "The answer is 2. The answer is 2. The",
+            "right",
+            Some(RefusalReason::Truncated),
+        ),
         // Apples again, in the second loop: more than was wanted.
-        one(key(2, "apples", "student/1", Rationale, 0), "4 + 3 = 7. The answer is 7.", "right", None),
-        one(key(2, "apples", "student/1", Rationale, 1), "It is 3 + 4, so 7. The answer is 7.", "right", Some(RefusalReason::OverCap)),
-        one(key(2, "bread", "student/1", Rationale, 0), "10 - 6 = 4. The answer is 4.", "right", None),
+        one(
+            key(2, "apples", "student/1", Rationale, 0),
+            "4 + 3 = 7. The answer is 7.",
+            "right",
+            None,
+        ),
+        one(
+            key(2, "apples", "student/1", Rationale, 1),
+            "It is 3 + 4, so 7. The answer is 7.",
+            "right",
+            Some(RefusalReason::OverCap),
+        ),
+        one(
+            key(2, "bread", "student/1", Rationale, 0),
+            "10 - 6 = 4. The answer is 4.",
+            "right",
+            None,
+        ),
         // Evaluation: never trained on.
-        one(key(0, "held-out", base, Rationale, 0), "2 + 2 = 4. The answer is 4.", "right", None),
-        one(key(2, "held-out", "student/2", Rationale, 0), "2 + 2 = 5. The answer is 5.", "wrong", None),
+        one(
+            key(0, "held-out", base, Rationale, 0),
+            "2 + 2 = 4. The answer is 4.",
+            "right",
+            None,
+        ),
+        one(
+            key(2, "held-out", "student/2", Rationale, 0),
+            "2 + 2 = 5. The answer is 5.",
+            "wrong",
+            None,
+        ),
     ]
 }
 
@@ -115,19 +196,34 @@ fn written() -> Vec<Written> {
 pub(crate) async fn hand_made(directory: &Path, chat: bool) -> RunStore {
     let store = RunStore::create(directory, &spec(chat)).await.unwrap();
     let problems = [
-        problem("apples", "Ann has 3 apples and gets 4. How many?", "7", Split::Train),
-        problem("bread", "Of 10 loaves 6 are sold. How many are left?", "4", Split::Train),
+        problem(
+            "apples",
+            "Ann has 3 apples and gets 4. How many?",
+            "7",
+            Split::Train,
+        ),
+        problem(
+            "bread",
+            "Of 10 loaves 6 are sold. How many are left?",
+            "4",
+            Split::Train,
+        ),
         problem("coins", "Half of 4 coins?", "2", Split::Train),
         problem("held-out", "2 + 2?", "4", Split::Evaluate),
     ];
     store.record_problems(&problems).await.unwrap();
     let format = PromptFormat::default();
-    store.finish_stage(0, "prompt format", &format).await.unwrap();
+    store
+        .finish_stage(0, "prompt format", &format)
+        .await
+        .unwrap();
     for one in written() {
         record(&store, one).await;
     }
     let opinion = |index, overall: f64, correctness: f64| {
-        let attributes = Attribute::ALL.into_iter().zip([3.0, correctness, 3.0, 1.0, 1.0]);
+        let attributes = Attribute::ALL
+            .into_iter()
+            .zip([3.0, correctness, 3.0, 1.0, 1.0]);
         Entry::Score(Scored {
             key: key(1, "apples", "base/few-shot", Mode::Rationale, index),
             judge: "nemotron".into(),
@@ -230,7 +326,7 @@ async fn finish(store: &RunStore) {
             },
             seconds: StageSeconds::default(),
             adapter: format!("adapters/{n}"),
-            flags: Default::default(),
+            flags: FlagCounts::default(),
         };
         store.finish_stage(n, "finished", &result).await.unwrap();
     }
@@ -281,5 +377,7 @@ pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 pub(crate) fn rows(path: &Path) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).unwrap();
     let lines = text.lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
