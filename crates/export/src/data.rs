@@ -111,7 +111,7 @@ fn nothing(facts: &RunFacts, request: &DataRequest) -> ExportError {
 /// A file of rows being written.
 enum Sink {
     Lines(LineFile),
-    Parquet(String, ParquetFile),
+    Parquet(String, Box<ParquetFile>),
 }
 
 impl Sink {
@@ -159,7 +159,7 @@ impl Writing<'_> {
                 let name = format!("data/{split}-00000-of-00001.parquet");
                 let chat = self.facts.spec.student.prompt == PromptStyle::Chat;
                 let file = ParquetFile::create(&folder.path(&name)?, &columns(kind, chat))?;
-                Ok(vec![Sink::Parquet(name, file)])
+                Ok(vec![Sink::Parquet(name, Box::new(file))])
             }
             Format::Mlx => {
                 let files = ["train.jsonl", "valid.jsonl"].map(|name| folder.lines(name));

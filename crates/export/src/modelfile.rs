@@ -187,6 +187,13 @@ impl Turns {
     }
 }
 
+/// True for what a Go template, or a Modelfile, would read as something else.
+fn is_unsafe(text: &str) -> bool {
+    ["{{", "}}", "\"\"\""]
+        .iter()
+        .any(|mark| text.contains(mark))
+}
+
 /// The longest common end of two texts.
 fn common_end<'a>(a: &'a str, b: &str) -> &'a str {
     let pairs = a.char_indices().rev().zip(b.chars().rev());
@@ -231,7 +238,9 @@ pub(crate) fn modelfile(
     let longest = spec.evaluate.max_tokens.unwrap_or(spec.sample.max_tokens);
     text += &format!("PARAMETER num_predict {longest}\n");
     if spec.student.prompt == PromptStyle::Text {
-        for stop in &facts.prompt_format.stop {
+        // Three quotes cannot stand in a Modelfile's text, nor one at its end.
+        let sayable = |stop: &&String| !stop.contains("\"\"\"") && !stop.ends_with('"');
+        for stop in facts.prompt_format.stop.iter().filter(sayable) {
             text += &format!("PARAMETER stop {}\n", quoted(stop));
         }
     }
@@ -242,8 +251,7 @@ pub(crate) fn modelfile(
 pub(crate) fn text_template(facts: &RunFacts) -> ModelfileTemplate {
     let format = &facts.prompt_format;
     let parts = [&format.before_question, &format.before_answer];
-    let unsafe_text = |t: &&String| t.contains("{{") || t.contains("}}") || t.contains("\"\"\"");
-    if parts.iter().any(unsafe_text) {
+    if parts.into_iter().any(|part| is_unsafe(part)) || format.before_answer.ends_with('"') {
         return ModelfileTemplate::Unrepresentable;
     }
     let [before, after] = parts;

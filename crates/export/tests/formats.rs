@@ -405,3 +405,26 @@ async fn loops_and_minimum_scores_choose() {
     let refused = export(&store, &missing, &out("seven")).await.unwrap_err();
     assert!(refused.to_string().contains("outer loop 7"), "{refused}");
 }
+
+/// More problems than are read at once, in the order they were recorded in.
+#[tokio::test]
+async fn problems_beyond_a_window_are_all_there() {
+    let run = tempfile::tempdir().unwrap();
+    let store = common::many_problems(run.path(), 300).await;
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let wanted = request(Kind::Sft, Format::Alpaca);
+    export(&store, &wanted, &out).await.unwrap();
+    let found: Vec<String> = rows(&out.join("train.jsonl"))
+        .iter()
+        .map(|row| row["output"].as_str().unwrap().to_owned())
+        .collect();
+    let expected: Vec<String> = (0..300).map(|i| format!("The answer is {i}.")).collect();
+    assert_eq!(found, expected);
+    let out = directory.path().join("mlx");
+    export(&store, &request(Kind::Sft, Format::Mlx), &out)
+        .await
+        .unwrap();
+    let counts = ["train.jsonl", "valid.jsonl"].map(|name| rows(&out.join(name)).len());
+    assert_eq!(counts, [285, 15], "every twentieth problem is held out");
+}

@@ -12,9 +12,9 @@ use crate::points::{Point, StepOffsets, of_baseline, of_iteration, training};
 use crate::sink::{Ending, Recorded, Sink};
 
 /// Says something to people.
-pub type Warn = dyn Fn(&str) + Send + Sync;
+pub(crate) type Warn = dyn Fn(&str) + Send + Sync;
 /// Says what was spent so far.
-pub type SpentSoFar = dyn Fn() -> Usd + Send + Sync;
+pub(crate) type SpentSoFar = dyn Fn() -> Usd + Send + Sync;
 
 /// What a tracker is made of.
 pub struct TrackerParts {

@@ -381,3 +381,48 @@ pub(crate) fn rows(path: &Path) -> Vec<serde_json::Value> {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
+
+/// A journal with one kept rationale for each of many problems; ids sort differently from how they
+/// were recorded.
+pub(crate) async fn many_problems(directory: &Path, count: u32) -> RunStore {
+    let store = RunStore::create(directory, &spec(false)).await.unwrap();
+    let id = |i: u32| format!("p{}", (i * 7) % count);
+    let problems: Vec<Problem> = (0..count)
+        .map(|i| problem(&id(i), &format!("{i}?"), &i.to_string(), Split::Train))
+        .collect();
+    store.record_problems(&problems).await.unwrap();
+    let keys = (0..count).map(|i| key(1, &id(i), "student/0", Mode::Rationale, 0));
+    let keys: Vec<SampleKey> = keys.collect();
+    let sample = |(i, key): (usize, &SampleKey)| Sample {
+        key: key.clone(),
+        completion: Completion {
+            text: format!("The answer is {i}."),
+            finish: FinishReason::EndOfText,
+            tokens: 4,
+            logprob: -1.0,
+        },
+    };
+    let samples: Vec<Sample> = keys.iter().enumerate().map(sample).collect();
+    store.record_samples(&samples).await.unwrap();
+    let verified = keys.iter().map(|key| Verified {
+        key: key.clone(),
+        verification: Verification {
+            verdict: Verdict::Right,
+            extracted: None,
+            how: "compared".into(),
+            flags: vec![],
+        },
+        false_step: None,
+    });
+    let verified: Vec<Verified> = verified.collect();
+    store.record_verifications(&verified).await.unwrap();
+    let kept = keys.into_iter().map(|key| Selection {
+        key,
+        refused: None,
+        flags: vec![],
+    });
+    let kept: Vec<Selection> = kept.collect();
+    store.record_selections(&kept).await.unwrap();
+    finish(&store).await;
+    store
+}
