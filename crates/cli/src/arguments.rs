@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use autodidact_core::VerifyKind;
 use autodidact_verify::NumberFormat;
+use autodidact_core::{Attribute, VerifyKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Status(RunReference),
     /// Write a run's report.html again.
     Report(RunReference),
+    /// Take samples or weights of a run away, in the formats of other programs.
+    Export(ExportArguments),
     /// Validate a spec and show the plan without doing anything.
     Check(CheckArguments),
     /// Write a commented spec to start from.
@@ -81,6 +84,10 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure sampling and training on this machine against its own limit.
     Bench(BenchArguments),
+    /// Print a shell's completions of this command.
+    Completions(CompletionsArguments),
+    /// Write man pages of this command and its subcommands.
+    Man(ManArguments),
 }
 
 /// Changes to a spec from the command line.
@@ -138,6 +145,122 @@ pub(crate) struct RunReference {
     /// Directory of runs.
     #[arg(long, value_name = "DIR")]
     pub(crate) runs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The run's name, or its directory.
+    pub(crate) run: String,
+    /// What is taken.
+    #[arg(long, value_enum)]
+    pub(crate) what: ExportWhat,
+    /// For which program samples are written; absent: the usual one.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// Samples of this outer loop only, or its student; absent: samples of all, and the best student,
+    /// or else the last.
+    #[arg(long, value_name = "N")]
+    pub(crate) iteration: Option<u32>,
+    /// The folder to write; absent: `<run>-<what>` and the format, here.
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Least scores of good samples, for instance `correctness=3,coherence=2.5`; the first judge with
+    /// an opinion counts, and a sample without one is not good.
+    #[arg(long, value_name = "ATTRIBUTE=SCORE", value_delimiter = ',', value_parser = minimum)]
+    pub(crate) minimum: Vec<(Attribute, f64)>,
+    /// How merged layers are stored; f16 if absent.
+    #[arg(long, value_enum)]
+    pub(crate) store: Option<Stored>,
+    /// For Ollama: the base and the adapter apart, not one merged file.
+    #[arg(long)]
+    pub(crate) apart: bool,
+    /// The base model's sources, where they are not those of the spec any more.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) model: Vec<String>,
+    /// Replace the folder of an earlier export.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Directory of runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+/// What is taken from a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportWhat {
+    /// Prompts and the rationales that were kept.
+    Sft,
+    /// Pairs of a kept and a bad rationale.
+    Preference,
+    /// Rationales labelled good or bad.
+    Kto,
+    /// Rationales with labelled steps.
+    Verifier,
+    /// Every sample with everything that is known about it.
+    Dataset,
+    /// The adapter, as PEFT and GGUF files.
+    Adapter,
+    /// The base with the adapter merged in, as a GGUF file.
+    Merged,
+    /// A Modelfile and the files it names.
+    Ollama,
+}
+
+/// For which program samples are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// TRL, as JSON lines.
+    Trl,
+    /// Axolotl, with the part of its configuration.
+    Axolotl,
+    /// LLaMA-Factory, with dataset_info.json.
+    LlamaFactory,
+    /// MLX-LM.
+    Mlx,
+    /// OpenAI's fine-tuning.
+    Openai,
+    /// Together's fine-tuning.
+    Together,
+    /// Conversations of `human` and `gpt`.
+    Sharegpt,
+    /// `instruction`, `input`, `output`.
+    Alpaca,
+    /// A Parquet file with TRL's columns.
+    Parquet,
+    /// JSON lines, for `--what dataset`.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// The directory to write to.
+    pub(crate) directory: PathBuf,
+}
+
+/// An attribute and its least score.
+fn minimum(text: &str) -> Result<(Attribute, f64), String> {
+    let (name, score) = text
+        .split_once('=')
+        .ok_or("write it as attribute=score, for instance correctness=3")?;
+    let attribute = Attribute::from_name(name).ok_or_else(|| {
+        let names = Attribute::ALL.map(Attribute::as_str);
+        format!("`{name}` is no attribute; choose {}", names.join(", "))
+    })?;
+    let score: f64 = score.trim().parse().map_err(|_| "the score is no number")?;
+    if score.is_finite() {
+        Ok((attribute, score))
+    } else {
+        Err("the score is no finite number".to_owned())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -332,6 +455,9 @@ pub(crate) enum Stored {
     /// About one byte a weight.
     #[value(name = "q8_0")]
     Q8_0,
+    /// About half a byte a weight.
+    #[value(name = "q4_0")]
+    Q4_0,
 }
 
 #[derive(Debug, Args)]

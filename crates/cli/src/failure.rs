@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use autodidact_core::SpecError;
 use autodidact_engine::EngineError;
+use autodidact_export::ExportError;
 use autodidact_models::FetchError;
 use autodidact_providers::ProviderError;
 use autodidact_server::ServerError;
@@ -39,6 +40,8 @@ pub(crate) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Star(#[from] StarError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// The command worked and the answer is no; everything was printed already.
     #[error("")]
     No,
@@ -72,20 +75,38 @@ impl Failure {
             Self::Engine(error) => engine_code(error),
             Self::Store(_) | Self::Write { .. } => 5,
             Self::Provider(_) | Self::NoWinner(_) | Self::Unfinished(_) => 6,
-            Self::Star(error) => match error {
-                _ if error.is_interruption() => 130,
-                StarError::Engine(error) => engine_code(error),
-                StarError::TooFewRationales { .. } => 4,
-                StarError::Store(_)
-                | StarError::Journal(_)
-                | StarError::Read { .. }
-                | StarError::Write { .. } => 5,
-                StarError::Provider(_) | StarError::Judge { .. } => 6,
-                StarError::Spec(_) | StarError::Task(_) => 2,
+            Self::Star(error) => star_code(error),
+            Self::Export(error) => match error {
+                ExportError::Engine(error) => engine_code(error),
+                ExportError::Star(error) => star_code(error),
+                ExportError::Disagrees(_) => 3,
+                ExportError::Store(_)
+                | ExportError::Read { .. }
+                | ExportError::Write { .. }
+                | ExportError::Parquet { .. } => 5,
+                ExportError::Request(_)
+                | ExportError::Exists(_)
+                | ExportError::Foreign(_)
+                | ExportError::Task(_) => 2,
                 _ => 70,
             },
             Self::Runtime(_) | Self::Json(_) => 70,
         }
+    }
+}
+
+fn star_code(error: &StarError) -> u8 {
+    match error {
+        _ if error.is_interruption() => 130,
+        StarError::Engine(error) => engine_code(error),
+        StarError::TooFewRationales { .. } => 4,
+        StarError::Store(_)
+        | StarError::Journal(_)
+        | StarError::Read { .. }
+        | StarError::Write { .. } => 5,
+        StarError::Provider(_) | StarError::Judge { .. } => 6,
+        StarError::Spec(_) | StarError::Task(_) => 2,
+        _ => 70,
     }
 }
 

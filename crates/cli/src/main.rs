@@ -8,6 +8,7 @@ mod arguments;
 mod bench_tables;
 mod checkers;
 mod commands;
+mod export_tables;
 mod failure;
 mod flag_tables;
 mod fleet;
@@ -20,6 +21,7 @@ mod printer;
 mod settings;
 mod spec_changes;
 mod tables;
+mod tracking;
 mod training_lines;
 mod watcher;
 

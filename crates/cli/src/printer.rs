@@ -10,6 +10,7 @@ use autodidact_core::{
     Answer, BaselineMeasurement, IterationResult, Prompt, RunState, RunStatus, Usd, Verdict,
 };
 use autodidact_engine::Profile;
+use autodidact_export::Manifest;
 use autodidact_models::Fetched;
 use autodidact_star::{
     Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
@@ -25,7 +26,7 @@ use crate::commands::bench::BenchReport;
 use crate::failure::Failure;
 use crate::overlap_tables::Overlaps;
 use crate::watcher::{DownloadBar, Waiting};
-use crate::{answer_tables, bench_tables, flag_tables, tables};
+use crate::{answer_tables, bench_tables, export_tables, flag_tables, tables};
 
 /// Columns of a failure's text.
 const WIDTH: usize = 100;
@@ -243,6 +244,17 @@ impl Printer {
                 models.join(", ")
             )
         })
+    /// A folder that was written.
+    pub(crate) fn exported(&self, manifest: &Manifest, out: &Path) -> Result<(), Failure> {
+        let mut value = serde_json::to_value(manifest)?;
+        value["out"] = json!(out);
+        self.result(&value, || export_tables::exported(manifest, out))
+    }
+
+    /// A script for another program, as it is, whatever the output.
+    pub(crate) fn script(&self, script: &str) {
+        self.bars
+            .suspend(|| drop(write!(std::io::stdout(), "{script}")));
     }
 
     pub(crate) fn fetched(&self, fetched: &Fetched) -> Result<(), Failure> {

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<PathBuf>,
     /// Where spans of a server go: `OTEL_EXPORTER_OTLP_ENDPOINT` and its companions.
     pub(crate) telemetry: Option<TelemetrySettings>,
+    /// An MLflow server for runs whose specs name none: `MLFLOW_TRACKING_URI`.
+    pub(crate) mlflow_url: Option<String>,
     /// The part of the environment that the user's own programs see: nothing that could be a key.
     pub(crate) harmless: Vec<(String, String)>,
     /// The log filter: `AUTODIDACT_LOG`, or warnings.
@@ -64,6 +66,7 @@ impl Settings {
                 headers: text("OTEL_EXPORTER_OTLP_HEADERS"),
                 service: text("OTEL_SERVICE_NAME"),
             }),
+            mlflow_url: text("MLFLOW_TRACKING_URI"),
             harmless: HARMLESS
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?)))

@@ -66,7 +66,7 @@ impl Stage {
                 self.right += u64::from(*right);
                 self.tokens += u64::from(sample.completion.tokens);
             }
-            Event::Step { report } => {
+            Event::Step { report, .. } => {
                 self.bar.set_position(u64::from(report.step));
                 self.tokens += report.tokens;
                 self.loss = Some(report.loss);

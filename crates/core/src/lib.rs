@@ -19,6 +19,7 @@ mod spec;
 mod spec_check;
 mod spec_error;
 mod teach_spec;
+mod track_spec;
 mod usd;
 mod verdict;
 mod verify_limits;
@@ -47,6 +48,7 @@ pub use spec::{
 };
 pub use spec_error::SpecError;
 pub use teach_spec::{TeachOn, TeachSpec, TrainOn};
+pub use track_spec::{TrackSpec, TrackTo};
 pub use usd::Usd;
 pub use verdict::{Verdict, Verification};
 pub use verify_limits::VerifyLimits;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ensemble_spec::forget_key_commands;
 use crate::{
     Decontaminate, DropOrKeep, JudgeSpec, MinimumScores, ModelSpec, PromptFormat, RefuseSpec,
-    SpecError, TeachSpec, Usd, VerifyLimits,
+    SpecError, TeachSpec, TrackSpec, Usd, VerifyLimits,
 };
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
@@ -93,6 +93,9 @@ pub struct RunSpec {
     /// When to end before the last loop.
     #[serde(default)]
     pub stop: StopSpec,
+    /// Where numbers go while the run is under way.
+    #[serde(default, skip_serializing_if = "TrackSpec::is_default")]
+    pub track: TrackSpec,
 }
 
 /// The `[run]` section.
@@ -606,12 +609,13 @@ impl RunSpec {
         spec
     }
 
-    /// What decides about a run's results: the spec without the budget and without places, keys,
+    /// What decides about a run's results: the spec without the budget, tracking, and places, keys,
     /// paces and prices of teachers and judges, which may change while the run goes on.
     #[must_use]
     pub fn identity(&self) -> Self {
         let mut spec = self.clone();
         spec.run.budget_usd = None;
+        spec.track = TrackSpec::default();
         for teacher in &mut spec.teachers {
             let samples = teacher.samples;
             *teacher = ModelSpec {

@@ -17,7 +17,8 @@ impl RunSpec {
             .chain(self.verifying_rules())
             .chain(self.sampling_rules())
             .chain(self.training_rules())
-            .chain(self.teaching_rules());
+            .chain(self.teaching_rules())
+            .chain(self.tracking_rules());
         for (holds, key, problem) in rules {
             if !holds {
                 return Err(SpecError::Invalid {
@@ -27,6 +28,22 @@ impl RunSpec {
             }
         }
         Ok(())
+    }
+
+    fn tracking_rules(&self) -> Vec<Rule> {
+        let url = self.track.mlflow_url.as_deref().unwrap_or_default();
+        vec![
+            (
+                url.is_empty() || url.starts_with("http://") || url.starts_with("https://"),
+                "track.mlflow_url",
+                "is no address of a server; give one that begins with http:// or https://",
+            ),
+            (
+                !url.contains('@'),
+                "track.mlflow_url",
+                "holds a user or a password, and a spec is no place for them; put a token into the environment's MLFLOW_TRACKING_TOKEN",
+            ),
+        ]
     }
 
     fn task_rules(&self) -> Vec<Rule> {

@@ -48,7 +48,7 @@ impl ChatTemplate {
     }
 
     /// Compiles a template whose texts go to this tokenizer.
-    pub(crate) fn of(source: &str, tokenizer: &Tokenizer) -> Result<Self, EngineError> {
+    pub fn of(source: &str, tokenizer: &Tokenizer) -> Result<Self, EngineError> {
         let text = |id: Option<u32>| {
             id.and_then(|id| tokenizer.special_text(id))
                 .unwrap_or_default()

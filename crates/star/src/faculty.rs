@@ -51,6 +51,11 @@ impl Faculty {
         self.purse.committed()
     }
 
+    /// The purse, for whoever watches the spending of a run that owns its faculty.
+    pub fn purse(&self) -> Arc<JournaledPurse> {
+        self.purse.clone()
+    }
+
     /// Waits until everything is on the disk.
     pub(crate) async fn flush(&self) -> Result<(), StarError> {
         self.writer.flush().await
@@ -75,7 +80,7 @@ pub(crate) fn teacher_sampler(name: &str) -> SamplerId {
 }
 
 /// Who wrote a sample: a teacher's name, or `student`.
-pub(crate) fn author(sampler: &SamplerId) -> &str {
+pub fn author(sampler: &SamplerId) -> &str {
     sampler.0.strip_prefix(TEACHER).unwrap_or("student")
 }
 

@@ -218,7 +218,11 @@ impl Run {
                 .await?;
             // The trainer waits for this; it is gone only if it failed.
             let _ = done.send(());
-            self.observer.on(&Event::Step { report });
+            self.observer.on(&Event::Step {
+                iteration,
+                trained,
+                report,
+            });
         }
         Ok(())
     }

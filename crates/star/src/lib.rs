@@ -40,16 +40,16 @@ pub use ensemble::{
     read_batch_file, write_batch_file,
 };
 pub use error::StarError;
-pub use faculty::Faculty;
+pub use faculty::{Faculty, author};
 pub use flags::{ShownHint, inspect};
 pub use iteration::{IterationDetail, Marks};
-pub use local::LocalStudent;
+pub use local::{LocalStudent, training_example};
 pub use measure_once::{Measured, Measurement, measure_once};
 pub use overlaps::started_without_search;
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
-pub use run::{Parts, Run, validate};
+pub use run::{Parts, Run, prompt_format, validate};
 pub use seams::{
     Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
     TrainingSet,

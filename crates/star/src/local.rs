@@ -43,35 +43,17 @@ impl LocalStudent {
         &self.model
     }
 
-    /// The tokens of an answer, the end-of-text token behind them.
-    fn answer(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        let tokenizer = self.model.tokenizer();
-        let mut tokens = tokenizer.encode_continuation(text)?;
-        tokens.push(tokenizer.end_of_text());
-        Ok(tokens)
-    }
-
-    fn completion(&self, pair: &TrainingPair) -> Result<TrainingExample, EngineError> {
-        let mut tokens = encode(&self.model, &pair.prompt)?;
-        let prompt_tokens = tokens.len();
-        tokens.extend(self.answer(&pair.completion)?);
-        Ok(TrainingExample {
-            tokens,
-            prompt_tokens,
-        })
-    }
-
     fn preference(&self, pair: &Preference) -> Result<PreferencePair, EngineError> {
         Ok(PreferencePair {
             prompt: encode(&self.model, &pair.prompt)?,
-            chosen: self.answer(&pair.chosen)?,
-            rejected: self.answer(&pair.rejected)?,
+            chosen: answer(&self.model, &pair.chosen)?,
+            rejected: answer(&self.model, &pair.rejected)?,
         })
     }
 
     fn scored(&self, scored: &ScoredAnswer) -> Result<ScoredExample, EngineError> {
         let mut tokens = encode(&self.model, &scored.prompt)?;
-        tokens.extend(self.answer(&scored.completion)?);
+        tokens.extend(answer(&self.model, &scored.completion)?);
         let score = scored.score;
         Ok(ScoredExample { tokens, score })
     }
@@ -82,7 +64,8 @@ impl LocalStudent {
         };
         Ok(match set {
             TrainingSet::Completions(pairs) => {
-                let examples: Result<_, _> = pairs.iter().map(|p| self.completion(p)).collect();
+                let example = |p| training_example(&self.model, p);
+                let examples: Result<_, _> = pairs.iter().map(example).collect();
                 TrainingData::Completions(examples?)
             }
             TrainingSet::Preferences(pairs, loss) => {
@@ -119,6 +102,31 @@ impl LocalStudent {
         }
         Ok(())
     }
+}
+
+/// The tokens of an answer, the end-of-text token behind them.
+fn answer(model: &Model, text: &str) -> Result<Vec<u32>, EngineError> {
+    let tokenizer = model.tokenizer();
+    let mut tokens = tokenizer.encode_continuation(text)?;
+    tokens.push(tokenizer.end_of_text());
+    Ok(tokens)
+}
+
+/// A line of training text as the tokens that a student learns from.
+///
+/// # Errors
+/// Those of the tokenizer and of the chat template.
+pub fn training_example(
+    model: &Model,
+    pair: &TrainingPair,
+) -> Result<TrainingExample, EngineError> {
+    let mut tokens = encode(model, &pair.prompt)?;
+    let prompt_tokens = tokens.len();
+    tokens.extend(answer(model, &pair.completion)?);
+    Ok(TrainingExample {
+        tokens,
+        prompt_tokens,
+    })
 }
 
 /// The tokens of a prompt; conversations go through the model's own template.

@@ -30,6 +30,10 @@ pub enum Event<'a> {
     Judged,
     /// An optimizer step was made.
     Step {
+        /// The outer loop; 0 is the warm start.
+        iteration: u32,
+        /// What is trained: `student`, `warm-start`, or a control.
+        trained: &'a str,
         /// What it did.
         report: StepReport,
     },

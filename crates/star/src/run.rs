@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use autodidact_core::{Problem, ProblemId, RunSpec, SampleArithmetic, SamplerId};
+use autodidact_core::{Problem, ProblemId, PromptFormat, RunSpec, SampleArithmetic, SamplerId};
 use autodidact_engine::{Arithmetic, SamplingOptions};
 use autodidact_store::RunStore;
 use autodidact_tasks::Task;
@@ -196,6 +196,9 @@ impl Run {
             self.store
                 .finish_stage(0, overlaps::STAGE, overlaps)
                 .await?;
+            self.store
+                .finish_stage(0, PROMPT_FORMAT, &self.task.format)
+                .await?;
             self.store.finish_stage(0, "inputs", &self.inputs).await?;
             return Ok(());
         };
@@ -211,6 +214,14 @@ impl Run {
             "the {what} changed since the run was started; restore them, give `--new` to put the run aside and start afresh, or `--name` to start another beside it"
         )))
     }
+}
+
+/// The stage that holds how a run's questions are written down.
+const PROMPT_FORMAT: &str = "prompt format";
+
+/// How a run's questions are written down; `None` in journals from before it was recorded.
+pub async fn prompt_format(store: &RunStore) -> Result<Option<PromptFormat>, StarError> {
+    Ok(store.stage(0, PROMPT_FORMAT).await?)
 }
 
 /// Checks that a task has what a spec asks for, before anything is made or sampled.

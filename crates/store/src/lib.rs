@@ -13,6 +13,7 @@
 
 mod answers;
 mod atomic_write;
+mod attempts;
 mod batch_jobs;
 mod choosing;
 mod counts;
@@ -32,6 +33,7 @@ mod stages;
 mod verifications;
 
 pub use atomic_write::atomic_write;
+pub use attempts::{AnswerGroup, Attempt};
 pub use batch_jobs::BatchJob;
 pub use counts::{SampleCount, VerdictCount};
 pub use entries::{Entry, Provenance, Scored, Unanswered};

@@ -1,6 +1,7 @@
 //! The table `selection`: which answers are trained on, and why the others are not.
 
 use autodidact_core::{RefusalReason, Selection};
+use sqlx::sqlite::SqliteRow;
 
 use crate::rows::flags_as_json;
 use crate::{RunStore, StoreError};
@@ -49,16 +50,16 @@ impl RunStore {
         .fetch_all(&self.pool)
         .await
         .map_err(self.failed("reading the selection"))?;
-        rows.iter()
-            .map(|row| {
-                let refused: Option<String> = self.column(row, "refused")?;
-                Ok(Selection {
-                    key: self.key(row)?,
-                    refused: refused.map(|name| self.word(name)).transpose()?,
-                    flags: self.flags(row)?,
-                })
-            })
-            .collect()
+        rows.iter().map(|row| self.decision(row)).collect()
+    }
+
+    pub(crate) fn decision(&self, row: &SqliteRow) -> Result<Selection, StoreError> {
+        let refused: Option<String> = self.column(row, "refused")?;
+        Ok(Selection {
+            key: self.key(row)?,
+            refused: refused.map(|name| self.word(name)).transpose()?,
+            flags: self.flags(row)?,
+        })
     }
 
     /// How many answers of one outer loop were refused for each reason, the most frequent first.

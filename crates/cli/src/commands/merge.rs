@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use autodidact_engine::gguf::TensorType;
 use autodidact_engine::{Adapter, Model};
 
-use crate::arguments::{MergeArguments, Stored};
+use super::export::tensor_type;
+use crate::arguments::MergeArguments;
 use crate::failure::Failure;
 use crate::open;
 use crate::printer::Printer;
@@ -21,11 +21,6 @@ pub(crate) fn execute(
     let fetched = fetcher.fetch(&sources, None, Path::new(""), &printer.download())?;
     let model = Model::open(&fetched.path)?;
     let adapter = Adapter::open(&arguments.adapter, model.config())?;
-    let tensor_type = match arguments.store {
-        Stored::F32 => TensorType::F32,
-        Stored::F16 => TensorType::F16,
-        Stored::Q8_0 => TensorType::Q8_0,
-    };
-    adapter.write_merged(&model, tensor_type, &arguments.out)?;
+    adapter.write_merged(&model, tensor_type(arguments.store), &arguments.out)?;
     printer.path("model", &arguments.out)
 }

@@ -3,8 +3,10 @@
 mod ask;
 pub(crate) mod bench;
 mod check;
+mod completions;
 mod doctor;
 mod evaluate;
+mod export;
 mod init;
 mod judge;
 mod merge;
@@ -38,6 +40,7 @@ pub(crate) async fn execute(
         Command::Serve(arguments) => serve::execute(&arguments, settings, printer).await,
         Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
         Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
+        Command::Export(arguments) => export::execute(&arguments, settings, printer).await,
         Command::Check(arguments) => check::execute(&arguments, settings, printer),
         Command::Init(arguments) => init::execute(&arguments, printer),
         Command::Pull(arguments) => pull::execute(&arguments, settings, printer),
@@ -50,5 +53,10 @@ pub(crate) async fn execute(
         // `main` has done that before anything was started.
         Command::SandboxLaunch { .. } => Ok(()),
         Command::Doctor(arguments) => doctor::execute(&arguments, settings, printer),
+        Command::Completions(arguments) => {
+            completions::completions(&arguments, printer);
+            Ok(())
+        }
+        Command::Man(arguments) => completions::man(&arguments, printer),
     }
 }

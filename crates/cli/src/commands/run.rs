@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use autodidact_core::RunSpec;
 use autodidact_star::{
-    Faculty, Parts, ReportData, Run, report_data, started_without_search, validate,
+    Faculty, Observer, Parts, ReportData, Run, report_data, started_without_search, validate,
 };
 use autodidact_store::{Opened, RunStore, atomic_write};
+use autodidact_track::Ending;
 
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
@@ -16,8 +17,9 @@ use crate::overlap_tables::Overlaps;
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::spec_changes::changes;
+use crate::tracking::Observers;
 use crate::watcher::Watcher;
-use crate::{checkers, interrupt, journals, open};
+use crate::{checkers, interrupt, journals, open, tracking};
 
 pub(crate) async fn execute(
     arguments: &RunArguments,
@@ -68,18 +70,29 @@ pub(crate) async fn execute(
     }
     let store = Arc::new(store);
     let faculty = Faculty::open(&store, teachers, judges, open.spec.run.budget_usd).await?;
-    let watcher = Arc::new(Watcher::new(printer.clone()));
+    let tracker = tracking::start(&open.spec, &store, &faculty, settings, printer).await?;
+    let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Watcher::new(printer.clone()))];
+    if let Some(tracker) = &tracker {
+        observers.push(tracker.clone());
+    }
     let parts = Parts {
         store,
         faculty,
         model: fetched.sha256,
         checker,
         student,
-        observer: watcher,
+        observer: Arc::new(Observers(observers)),
         stop,
     };
     let run = Run::new(open.spec, task, parts)?;
     let outcome = run.star().await;
+    if let Some(tracker) = tracker {
+        tracker.finish(match &outcome {
+            Ok(_) => Ending::Finished,
+            Err(error) if error.is_interruption() => Ending::Parked,
+            Err(_) => Ending::Failed,
+        });
+    }
     let report = write_report(&run, &directory, &name).await;
     match outcome {
         Ok(status) => printer.run_finished(&status, &report?, &directory),

@@ -11,7 +11,7 @@ const ROWS: usize = 64;
 
 impl Adapter {
     /// Writes the base with this adapter merged into it: all of the base's metadata, the adapted
-    /// linear layers stored as `tensor_type` (F32, F16 or Q8_0), and every other tensor byte for
+    /// linear layers stored as `tensor_type` (F32, F16, Q8_0 or Q4_0), and every other tensor byte for
     /// byte. A few rows are in memory at a time, and the file is there whole or not at all.
     ///
     /// # Errors
@@ -113,9 +113,9 @@ pub(crate) fn metadata(
     let file_type = match tensor_type {
         TensorType::F32 => 0,
         TensorType::F16 => 1,
-        _ => {
+        quantized => {
             metadata.integer("general.quantization_version", 2);
-            7
+            if quantized == TensorType::Q4_0 { 2 } else { 7 }
         }
     };
     metadata.integer("general.file_type", file_type);

@@ -173,6 +173,11 @@ impl Tokenizer {
         self.special.get(text).copied()
     }
 
+    /// The text that [`Tokenizer::encode`] puts before every other, if it puts one.
+    pub fn begin_of_text(&self) -> Option<&str> {
+        self.special_text(self.bos.filter(|_| self.add_bos)?)
+    }
+
     /// The texts that [`Tokenizer::encode_with_special`] would turn into a control token.
     pub(crate) fn control_texts(&self) -> &[String] {
         &self.control
