@@ -10,10 +10,13 @@ mod baseline;
 mod checker;
 mod controls;
 mod ensemble;
+mod environment;
 mod error;
 mod faculty;
 mod fine_tune;
 mod flags;
+mod gate;
+mod hand_marks;
 mod iteration;
 mod journal;
 mod local;
@@ -22,8 +25,10 @@ mod outer_loop;
 mod overlaps;
 mod progress;
 mod prompt;
+mod pulse;
 mod rationalize;
 mod report;
+mod rewards;
 mod run;
 mod seams;
 mod select;
@@ -39,6 +44,7 @@ pub use ensemble::{
     Writer, check_choosing, check_declarations, ensemble_prompt, judge_file, read_batch_file,
     write_batch_file,
 };
+pub use environment::Environment;
 pub use error::StarError;
 pub use faculty::Faculty;
 pub use flags::{ShownHint, inspect};
@@ -49,11 +55,12 @@ pub use overlaps::started_without_search;
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
+pub use rewards::Rewards;
 pub use run::{Parts, Run, validate};
 pub use seams::{
-    Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
-    TrainingSet,
+    Ask, Deliver, Preference, Sampler, ScoredAnswer, SeenExample, SeenToken, Student, Trainer,
+    TrainingJob, TrainingPair, TrainingSet,
 };
-pub use statistics::{accuracy, compare, mcnemar, wilson};
+pub use statistics::{Paired, accuracy, compare, mcnemar, pass_at, wilson};
 pub use status::status;
 pub use teach::teacher_prompt;

@@ -63,14 +63,14 @@ impl RunStore {
     }
 }
 
-fn parse(body: &str) -> Result<Problem, StoreError> {
+pub(crate) fn parse(body: &str) -> Result<Problem, StoreError> {
     serde_json::from_str(body).map_err(|source| StoreError::Json {
         what: "a problem".to_owned(),
         source,
     })
 }
 
-fn split_name(split: Split) -> &'static str {
+pub(crate) fn split_name(split: Split) -> &'static str {
     match split {
         Split::Train => "train",
         Split::Evaluate => "evaluate",

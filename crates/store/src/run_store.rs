@@ -100,8 +100,13 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Newer`] or [`StoreError::Damaged`].
     pub async fn open_reader(directory: &Path) -> Result<Self, StoreError> {
+        Self::beside(directory, Access::Read).await
+    }
+
+    /// Opens a run without owning it.
+    pub(crate) async fn beside(directory: &Path, access: Access) -> Result<Self, StoreError> {
         Self::require_database(directory)?;
-        let store = Self::connect(directory, Access::Read, None).await?;
+        let store = Self::connect(directory, access, None).await?;
         store.require_spec().await?;
         Ok(store)
     }

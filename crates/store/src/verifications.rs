@@ -100,7 +100,7 @@ impl RunStore {
         row.as_ref().map(|row| self.verified(row)).transpose()
     }
 
-    fn verified(&self, row: &SqliteRow) -> Result<Verified, StoreError> {
+    pub(crate) fn verified(&self, row: &SqliteRow) -> Result<Verified, StoreError> {
         let reason: Option<String> = self.column(row, "reason")?;
         let name: String = self.column(row, "verdict")?;
         let verdict = match (name.as_str(), reason) {
