@@ -1,9 +1,12 @@
 //! Problems over all loops: lists of them, and everything that was written for one.
 
-use autodidact_core::{HandMark, Problem, ProblemId, RefusalReason, Sample, Selection, Split};
+use autodidact_core::{
+    HandMark, Mode, Problem, ProblemId, RefusalReason, Sample, SamplerId, Selection, Split,
+};
 use sqlx::sqlite::SqliteRow;
 
 use crate::problems::{parse, split_name};
+use crate::rows::json_list;
 use crate::{Provenance, RunStore, Scored, StoreError, Verified};
 
 /// The number of a recorded sample, for addresses of pages.
@@ -96,6 +99,37 @@ pub struct HistoryEntry {
     pub scores: Vec<Scored>,
 }
 
+/// How one sampler did on one problem in one outer loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemAsking {
+    /// The problem.
+    pub problem: ProblemId,
+    /// The outer loop; 0 holds the measurements of the base.
+    pub iteration: u32,
+    /// The model and prompt.
+    pub sampler: SamplerId,
+    /// With or without the hint.
+    pub mode: Mode,
+    /// Answers.
+    pub samples: u64,
+    /// Of these, right ones.
+    pub right: u64,
+    /// Of these, those kept for training.
+    pub kept: u64,
+}
+
+/// The columns of a [`HistoryEntry`].
+const ENTRY: &str = "SELECT sample.*, verdict, reason, extracted, how, false_step, \
+    verification.flags AS flags, selection.sample AS decided, \
+    selection.refused AS refused, selection.flags AS compared, \
+    provider, model, terms, reasoning, input_tokens, output_tokens, \
+    provenance.cost AS cost, request, mark";
+/// The tables they come from, beside `sample`.
+const ABOUT_SAMPLE: &str = "LEFT JOIN verification ON verification.sample = sample.id \
+    LEFT JOIN selection ON selection.sample = sample.id \
+    LEFT JOIN provenance ON provenance.sample = sample.id \
+    LEFT JOIN hand_mark ON hand_mark.sample = sample.id";
+
 impl RunStore {
     /// How many problems of one split pass each filter.
     ///
@@ -185,22 +219,14 @@ impl RunStore {
         skip: u32,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT sample.*, verdict, reason, extracted, how, false_step, \
-             verification.flags AS flags, selection.sample AS decided, \
-             selection.refused AS refused, selection.flags AS compared, \
-             provider, model, terms, reasoning, input_tokens, output_tokens, \
-             provenance.cost AS cost, request, mark \
-             FROM problem_tally AS tally \
-             JOIN sample USING (iteration, sampler, mode, problem) \
-             LEFT JOIN verification ON verification.sample = sample.id \
-             LEFT JOIN selection ON selection.sample = sample.id \
-             LEFT JOIN provenance ON provenance.sample = sample.id \
-             LEFT JOIN hand_mark ON hand_mark.sample = sample.id \
+        let query = format!(
+            "{ENTRY} FROM problem_tally AS tally \
+             JOIN sample USING (iteration, sampler, mode, problem) {ABOUT_SAMPLE} \
              WHERE tally.problem = ? \
              ORDER BY sample.iteration, sample.sampler, sample.mode, sample.sample_index \
-             LIMIT ? OFFSET ?",
-        )
+             LIMIT ? OFFSET ?"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
         .bind(problem.0.clone())
         .bind(limit)
         .bind(skip)
@@ -214,6 +240,61 @@ impl RunStore {
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// One answer with everything that is known about it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn answer_entry(
+        &self,
+        sample: SampleNumber,
+    ) -> Result<Option<HistoryEntry>, StoreError> {
+        let query = format!("{ENTRY} FROM sample {ABOUT_SAMPLE} WHERE sample.id = ?");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(sample.0)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(self.failed("reading an answer"))?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let mut entry = self.history_entry(&row)?;
+        entry.scores = self.scores_of(sample).await?;
+        Ok(Some(entry))
+    }
+
+    /// How some problems went, loop by loop: one entry for each outer loop, sampler and mode that
+    /// asked one of them, by loop, sampler and mode.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn problem_askings(
+        &self,
+        problems: &[&ProblemId],
+    ) -> Result<Vec<ProblemAsking>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM problem_tally WHERE problem IN (SELECT value FROM json_each(?)) \
+             ORDER BY iteration, sampler, mode",
+        )
+        .bind(json_list(problems))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(self.failed("reading how problems went"))?;
+        rows.iter()
+            .map(|row| {
+                let count = |name| self.column::<i64>(row, name).map(|n| n as u64);
+                Ok(ProblemAsking {
+                    problem: ProblemId(self.column(row, "problem")?),
+                    iteration: self.column(row, "iteration")?,
+                    sampler: SamplerId(self.column(row, "sampler")?),
+                    mode: self.word(self.column(row, "mode")?)?,
+                    samples: count("samples")?,
+                    right: count("right_answers")?,
+                    kept: count("kept")?,
+                })
+            })
+            .collect()
     }
 
     /// How many answers a problem has.

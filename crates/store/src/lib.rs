@@ -42,7 +42,9 @@ pub use counts::{SampleCount, VerdictCount};
 pub use entries::{Entry, Provenance, Scored, Unanswered};
 pub use error::StoreError;
 pub use hand_marks::Marked;
-pub use histories::{FilterCounts, HistoryEntry, ProblemFilter, ProblemRow, SampleNumber};
+pub use histories::{
+    FilterCounts, HistoryEntry, ProblemAsking, ProblemFilter, ProblemRow, SampleNumber,
+};
 pub use money::Spent;
 pub use progress::{Progress, ProgressState};
 pub use requests::{Desk, Request};

@@ -179,20 +179,24 @@ impl RunStore {
             .collect()
     }
 
-    /// How many training problems each author alone solved; the student's versions are one author.
+    /// How many training problems each author solved, and how many of them nobody else did; the
+    /// student's versions are one author.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn unique_solves(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT author, count(*) FROM \
-             (SELECT min(author) AS author FROM solver JOIN problem ON problem.id = solver.problem \
-              WHERE split = 'train' GROUP BY solver.problem HAVING count(*) = 1) \
-             GROUP BY author ORDER BY author",
+    pub async fn author_solves(&self) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "WITH training AS (SELECT solver.problem, author FROM solver \
+              LEFT JOIN problem ON problem.id = solver.problem \
+              WHERE coalesce(split, 'train') = 'train'), \
+             alone AS (SELECT problem FROM training GROUP BY problem HAVING count(*) = 1) \
+             SELECT author, count(*), count(alone.problem) FROM training \
+             LEFT JOIN alone USING (problem) GROUP BY author ORDER BY author",
         )
         .fetch_all(&self.pool)
         .await
         .map_err(self.failed("counting unique solves"))?;
-        Ok(rows.into_iter().map(|(a, n)| (a, n as u64)).collect())
+        let rows = rows.into_iter();
+        Ok(rows.map(|(a, n, m)| (a, n as u64, m as u64)).collect())
     }
 }
