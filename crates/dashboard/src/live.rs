@@ -19,8 +19,6 @@ use crate::words::{number, text};
 
 /// How often a page is renewed.
 const RENEW: Duration = Duration::from_secs(1);
-/// After so many seconds of silence a process is taken to be gone; it gives a sign every five.
-const SILENCE: f64 = 20.0;
 
 /// What a run is doing, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +35,8 @@ impl Doing {
             return Self::Finished;
         }
         match progress {
-            Some(p) if p.silent_for() < SILENCE => match p.state {
-                ProgressState::Running => Self::Running,
-                ProgressState::Paused => Self::Paused,
-                ProgressState::Parked | ProgressState::Finished => Self::Parked,
-            },
+            Some(p) if p.is_working() && p.state == ProgressState::Paused => Self::Paused,
+            Some(p) if p.is_working() => Self::Running,
             _ => Self::Parked,
         }
     }

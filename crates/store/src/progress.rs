@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{RunStore, StoreError};
 
+/// Seconds of silence after which a process is taken to be gone.
+const SILENCE: f64 = 20.0;
+
 /// What the process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +76,13 @@ impl Progress {
         let rate = self.per_second();
         let left = self.total.saturating_sub(self.done) as f64;
         (rate > 0.0).then(|| left / rate)
+    }
+
+    /// True if there is a process that works on the run or waits. It gives a sign every five seconds,
+    /// so one that was not heard of for longer is gone.
+    pub fn is_working(&self) -> bool {
+        let alive = matches!(self.state, ProgressState::Running | ProgressState::Paused);
+        alive && self.silent_for() < SILENCE
     }
 
     /// Seconds since the process was last heard of.

@@ -15,6 +15,7 @@ mod sample;
 mod status;
 mod tasks;
 mod train;
+mod ui;
 mod verify;
 
 use crate::arguments::Command;
@@ -34,6 +35,7 @@ pub(crate) async fn execute(
         Command::Sample(arguments) => sample::execute(&arguments, settings, printer).await,
         Command::Judge(arguments) => judge::execute(&arguments, settings, printer).await,
         Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
+        Command::Ui(arguments) => ui::execute(arguments, settings, printer).await,
         Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
         Command::Check(arguments) => check::execute(&arguments, settings, printer),
         Command::Init(arguments) => init::execute(&arguments, printer),
