@@ -77,9 +77,10 @@ fn lines(data: &ReportData) -> Vec<Line> {
     let line = |k: u32| {
         let points = data.sampled.iter().filter_map(|sampled| {
             let (_, share) = sampled.pass_at.iter().find(|(other, _)| *other == k)?;
+            let loop_number = f64::from(sampled.iteration);
             share
                 .is_finite()
-                .then(|| (f64::from(sampled.iteration), *share))
+                .then(|| (loop_number, share.clamp(0.0, 1.0)))
         });
         Line {
             k,

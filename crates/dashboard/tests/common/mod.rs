@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod journal;
+pub(crate) mod payloads;
 
 use std::net::SocketAddr;
 use std::path::Path;
