@@ -65,9 +65,16 @@ async fn pages(runs: &Path) {
         token: false,
     };
     for path in [
-        "/runs/large", "/", "/runs/large/loops", "/runs/large/problems",
-        "/runs/large/problems?filter=forgotten", "/runs/large/problems/7", "/runs/large/models",
-        "/runs/large/difficulty", "/runs/large/training", "/compare?a=large&b=large",
+        "/runs/large",
+        "/",
+        "/runs/large/loops",
+        "/runs/large/problems",
+        "/runs/large/problems?filter=forgotten",
+        "/runs/large/problems/7",
+        "/runs/large/models",
+        "/runs/large/difficulty",
+        "/runs/large/training",
+        "/compare?a=large&b=large",
     ] {
         // A dashboard of its own for each, so that the first time is the first paint of a fresh one.
         let dashboard = Dashboard::open(options.clone()).await.unwrap();
@@ -78,7 +85,8 @@ async fn pages(runs: &Path) {
         for _ in 0..TIMES {
             let started = Instant::now();
             let mut stream = TcpStream::connect(address).await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.unwrap();
@@ -90,7 +98,9 @@ async fn pages(runs: &Path) {
         let first = times[0];
         times.sort_by(f64::total_cmp);
         let median = times[TIMES / 2];
-        println!("{{\"page\":\"{path}\",\"first_ms\":{first:.1},\"median_ms\":{median:.1},\"bytes\":{bytes}}}");
+        println!(
+            "{{\"page\":\"{path}\",\"first_ms\":{first:.1},\"median_ms\":{median:.1},\"bytes\":{bytes}}}"
+        );
     }
 }
 
@@ -102,7 +112,13 @@ async fn report(directory: &Path) {
     let seconds = started.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|text| text.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    let peak = peak.and_then(|text| {
+        text.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<f64>()
+            .ok()
+    });
     println!(
         "{{\"report_seconds\":{seconds:.2},\"peak_mb\":{:.0},\"bytes\":{}}}",
         peak.unwrap_or(0.0) / 1024.0,

@@ -116,14 +116,21 @@ impl Access {
         let Some(token) = &self.token else {
             return true;
         };
-        let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|v: &HeaderValue| v.to_str().ok())
+        };
         let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
         let cookies = text(COOKIE).into_iter().flat_map(|all| all.split(';'));
         let cookie = cookies
             .filter_map(|cookie| cookie.trim().split_once('='))
             .find(|(name, _)| *name == COOKIE_NAME)
             .map(|(_, value)| value);
-        [bearer, cookie].into_iter().flatten().any(|t| same(t, token))
+        [bearer, cookie]
+            .into_iter()
+            .flatten()
+            .any(|t| same(t, token))
     }
 
     /// The token in an address, if it is the right one.
@@ -145,7 +152,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             let error = PageError::Refused(
                 "a token is needed; open the address that the dashboard printed when it started",
             );
-            (StatusCode::UNAUTHORIZED, error.into_response().into_body()).into_response()
+            let mut answer = error.into_response();
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            answer
         }
     };
     with_headers(answer)
@@ -223,12 +232,25 @@ mod tests {
             Access::new(host.parse().unwrap(), false, &names).unwrap()
         };
         let local = access("127.0.0.1");
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8420", "[::1]:8420", "box.lan:80"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1:8420",
+            "[::1]:8420",
+            "box.lan:80",
+        ] {
             assert!(local.knows_host(host), "{host}");
         }
         for host in [
-            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420",
-            "192.168.0.7:8420", "0x7f.1", "[::1", "evil.example:80:80", "localhost:80@evil",
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:8420",
+            "192.168.0.7:8420",
+            "0x7f.1",
+            "[::1",
+            "evil.example:80:80",
+            "localhost:80@evil",
         ] {
             assert!(!local.knows_host(host) || host == "[::1", "{host}");
         }

@@ -12,13 +12,19 @@ const STYLE: &str = "text/css; charset=utf-8";
 /// One of the embedded files.
 pub(crate) async fn asset(Path(name): Path<String>) -> Result<Response, PageError> {
     let (kind, body) = match name.as_str() {
-        "htmx.js" => (SCRIPT, include_str!("../assets/vendor/htmx.min.js").to_owned()),
+        "htmx.js" => (
+            SCRIPT,
+            include_str!("../assets/vendor/htmx.min.js").to_owned(),
+        ),
         "htmx-sse.js" => (
             SCRIPT,
             include_str!("../assets/vendor/htmx-sse.min.js").to_owned(),
         ),
         "style.css" => (STYLE, style()),
-        "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg").to_owned()),
+        "icon.svg" => (
+            "image/svg+xml",
+            include_str!("../assets/icon.svg").to_owned(),
+        ),
         _ => return Err(PageError::NotFound("file")),
     };
     // Files change with the program only, which may be another one at the same address tomorrow.

@@ -66,13 +66,10 @@ impl Catalog {
     pub(crate) async fn read(&self, name: &str) -> Result<Arc<RunStore>, PageError> {
         let found = self.find(name)?;
         let identity = identity(&found.directory.join("run.db"));
+        if let Some(store) = self.opened(name, identity)
+            && !store.is_outgrown().await?
         {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((known, store)) = open.get(name)
-                && *known == identity
-            {
-                return Ok(store.clone());
-            }
+            return Ok(store);
         }
         let store = Arc::new(RunStore::open_reader(&found.directory).await?);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,16 +80,16 @@ impl Catalog {
         Ok(store)
     }
 
+    fn opened(&self, name: &str, identity: Identity) -> Option<Arc<RunStore>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, store) = open.get(name)?;
+        (*known == identity).then(|| store.clone())
+    }
+
     /// Where requests and marks for a run are left.
     pub(crate) async fn desk(&self, name: &str) -> Result<Desk, PageError> {
         let found = self.find(name)?;
-        let desk = Desk::open(&found.directory).await?;
-        // A journal that was just brought up to date keeps its own counts from now on.
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if desk.was_older() {
-            open.remove(name);
-        }
-        Ok(desk)
+        Ok(Desk::open(&found.directory).await?)
     }
 }
 

@@ -64,9 +64,11 @@ impl Dashboard {
 
     /// What to open in a browser; holds the token, where one is needed.
     pub fn url(&self) -> String {
-        let query = self.app.access().token().map_or_else(String::new, |token| {
-            format!("?token={token}")
-        });
+        let query = self
+            .app
+            .access()
+            .token()
+            .map_or_else(String::new, |token| format!("?token={token}"));
         format!("http://{}/{query}", self.address)
     }
 
@@ -77,20 +79,22 @@ impl Dashboard {
         let mut end = std::pin::pin!(end);
         let mut tasks = tokio::task::JoinSet::new();
         loop {
-            let Ok(place) = room.clone().acquire_owned().await else {
-                return;
+            let next = async {
+                let place = room.clone().acquire_owned().await;
+                (place, self.listener.accept().await)
             };
-            let stream = tokio::select! {
+            let (place, accepted) = tokio::select! {
                 () = &mut end => return,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Too many open files, most likely; they become fewer.
-                        tracing::warn!(%error, "a connection was not accepted");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                },
+                next = next => next,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Too many open files, most likely; they become fewer.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
             };
             while tasks.try_join_next().is_some() {}
             let router = router.clone();

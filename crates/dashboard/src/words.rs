@@ -43,7 +43,10 @@ pub(crate) fn mode(mode: Mode) -> &'static str {
 
 /// Why a rationale is not learned from.
 pub(crate) fn refusal(reason: RefusalReason) -> String {
-    format!("refused: {}", autodidact_report::plots::reason(reason.as_str()))
+    format!(
+        "refused: {}",
+        autodidact_report::plots::reason(reason.as_str())
+    )
 }
 
 #[cfg(test)]

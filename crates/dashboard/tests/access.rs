@@ -1,6 +1,10 @@
 //! Who gets in and who does not: loopback, the token, names, origins, forms, paths, and clients that
 //! hold a server up.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test panics"
+)]
 
 mod common;
 
@@ -18,7 +22,10 @@ async fn one_run(runs: &Path) -> Served {
         loops: 1,
         ..Shape::default()
     };
-    write(&runs.join("sums"), "sums", &shape).await.close().await;
+    write(&runs.join("sums"), "sums", &shape)
+        .await
+        .close()
+        .await;
     serve(runs).await
 }
 
@@ -32,23 +39,46 @@ fn options(runs: &Path, host: &str) -> Options {
     }
 }
 
-const PAGES: [&str; 5] = ["/", "/runs/sums", "/runs/sums/problems", "/compare", "/assets/style.css"];
+const PAGES: [&str; 5] = [
+    "/",
+    "/runs/sums",
+    "/runs/sums/problems",
+    "/compare",
+    "/assets/style.css",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_is_not_this_machines_gets_nothing() {
     let runs = tempfile::tempdir().unwrap();
     let ui = one_run(runs.path()).await;
     let port = ui.address.port();
-    for host in ["localhost".to_owned(), format!("localhost:{port}"), format!("[::1]:{port}")] {
-        assert_eq!(ui.get_with("/", &[("Host", &host)]).await.status, 200, "{host}");
+    for host in [
+        "localhost".to_owned(),
+        format!("localhost:{port}"),
+        format!("[::1]:{port}"),
+    ] {
+        assert_eq!(
+            ui.get_with("/", &[("Host", &host)]).await.status,
+            200,
+            "{host}"
+        );
     }
     for host in [
-        "evil.example", "evil.example:8420", "127.0.0.1.evil.example", "localhost.evil.example",
-        "192.168.1.5", "", "127.0.0.1@evil.example",
+        "evil.example",
+        "evil.example:8420",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "192.168.1.5",
+        "",
+        "127.0.0.1@evil.example",
     ] {
         for path in PAGES {
             let answer = ui.get_with(path, &[("Host", host)]).await;
-            assert!(matches!(answer.status, 400 | 403), "{host} {path}: {}", answer.status);
+            assert!(
+                matches!(answer.status, 400 | 403),
+                "{host} {path}: {}",
+                answer.status
+            );
             assert!(!answer.body.contains("sums"), "{host} {path}");
         }
     }
@@ -63,39 +93,80 @@ async fn an_address_that_others_can_reach_needs_the_token() {
     let runs = tempfile::tempdir().unwrap();
     drop(one_run(runs.path()).await);
     let open = serve_with(options(runs.path(), "0.0.0.0")).await;
-    let (_, token) = open.url.split_once("?token=").expect("the address holds a token");
+    let (_, token) = open
+        .url
+        .split_once("?token=")
+        .expect("the address holds a token");
     assert_eq!(token.len(), 64);
     let ui = Served {
         address: ([127, 0, 0, 1], open.address.port()).into(),
         url: open.url.clone(),
     };
     let almost = format!("{}0", &token[..63]);
-    let wrong = if almost == token { format!("{}1", &token[..63]) } else { almost };
+    let wrong = if almost == token {
+        format!("{}1", &token[..63])
+    } else {
+        almost
+    };
     for path in PAGES.into_iter().chain(["/runs/sums/events"]) {
         assert_eq!(ui.get(path).await.status, 401, "{path}");
-        for bad in [wrong.as_str(), "", "x", &token[1..], &token.to_uppercase().replace('A', "b")] {
+        for bad in [
+            wrong.as_str(),
+            "",
+            "x",
+            &token[1..],
+            &token.to_uppercase().replace('A', "b"),
+        ] {
             let cookie = format!("autodidact-token={bad}");
             let bearer = format!("Bearer {bad}");
-            for header in [("Cookie", cookie.as_str()), ("Authorization", bearer.as_str())] {
-                assert_eq!(ui.get_with(path, &[header]).await.status, 401, "{path} {bad}");
+            for header in [
+                ("Cookie", cookie.as_str()),
+                ("Authorization", bearer.as_str()),
+            ] {
+                assert_eq!(
+                    ui.get_with(path, &[header]).await.status,
+                    401,
+                    "{path} {bad}"
+                );
             }
             assert_eq!(ui.get(&format!("{path}?token={bad}")).await.status, 401);
         }
     }
     let bearer = format!("Bearer {token}");
-    assert_eq!(ui.get_with("/", &[("Authorization", &bearer)]).await.status, 200);
+    assert_eq!(
+        ui.get_with("/", &[("Authorization", &bearer)]).await.status,
+        200
+    );
     let entered = ui.get(&format!("/runs/sums?token={token}")).await;
-    assert_eq!((entered.status, entered.header("location")), (303, Some("/runs/sums")));
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, Some("/runs/sums"))
+    );
     let cookie = entered.header("set-cookie").unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
     let cookie = cookie.split(';').next().unwrap();
-    let page = ui.get_with("/runs/sums", &[("Cookie", &format!("a=b; {cookie}"))]).await;
+    let page = ui
+        .get_with("/runs/sums", &[("Cookie", &format!("a=b; {cookie}"))])
+        .await;
     assert_eq!(page.status, 200);
     assert!(!page.body.contains(token), "the token stands in no page");
     let away = ui.get(&format!("//evil.example/?token={token}")).await;
-    assert!(!away.header("location").unwrap_or_default().starts_with("//"), "{away:?}");
+    assert!(
+        !away
+            .header("location")
+            .unwrap_or_default()
+            .starts_with("//"),
+        "{away:?}"
+    );
     // A name is known only if it was given.
-    for (host, status) in [("box.lan", 200), ("other.lan", 403), ("192.168.1.5:80", 200)] {
+    for (host, status) in [
+        ("box.lan", 200),
+        ("other.lan", 403),
+        ("192.168.1.5:80", 200),
+    ] {
         let headers = [("Host", host), ("Authorization", bearer.as_str())];
         assert_eq!(ui.get_with("/", &headers).await.status, status, "{host}");
     }
@@ -122,7 +193,10 @@ async fn other_sites_can_change_and_read_nothing() {
         vec![("Origin", "https://localhost")],
         vec![("Origin", here.as_str()), ("Sec-Fetch-Site", "cross-site")],
         vec![("Origin", here.as_str()), ("Sec-Fetch-Site", "same-site")],
-        vec![("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")],
+        vec![
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Mode", "navigate"),
+        ],
     ] {
         for path in ["/runs/sums/ask", "/runs/sums/samples/1/mark"] {
             let answer = ui.post_with(path, &form, &headers).await;
@@ -137,22 +211,46 @@ async fn other_sites_can_change_and_read_nothing() {
         let status = ui.post("/runs/sums/ask", bad).await.status;
         assert!((400..500).contains(&status), "{bad}: {status}");
     }
-    let store = RunStore::open_reader(&runs.path().join("sums")).await.unwrap();
-    assert_eq!(store.last_request().await.unwrap(), 0, "nothing was recorded");
+    let store = RunStore::open_reader(&runs.path().join("sums"))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.last_request().await.unwrap(),
+        0,
+        "nothing was recorded"
+    );
     assert!(store.hand_marks().await.unwrap().is_empty());
 
     for path in ["/runs/sums/events", "/runs/sums"] {
         for headers in [
             vec![("Origin", "http://evil.example")],
             vec![("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "cors")],
-            vec![("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors")],
+            vec![
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Sec-Fetch-Mode", "no-cors"),
+            ],
         ] {
-            assert_eq!(ui.get_with(path, &headers).await.status, 403, "{path} {headers:?}");
+            assert_eq!(
+                ui.get_with(path, &headers).await.status,
+                403,
+                "{path} {headers:?}"
+            );
         }
     }
-    let link = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")];
-    assert_eq!(ui.get_with("/runs/sums", &link).await.status, 200, "links may be followed");
-    assert_eq!(ui.post("/runs/sums/ask", &form).await.status, 303, "our own form works");
+    let link = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+    ];
+    assert_eq!(
+        ui.get_with("/runs/sums", &link).await.status,
+        200,
+        "links may be followed"
+    );
+    assert_eq!(
+        ui.post("/runs/sums/ask", &form).await.status,
+        303,
+        "our own form works"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,12 +275,28 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
         assert!(answer.header("access-control-allow-origin").is_none());
     }
-    for path in ["/", "/runs/sums", "/runs/sums/loops", "/runs/sums/problems/1", "/compare"] {
+    for path in [
+        "/",
+        "/runs/sums",
+        "/runs/sums/loops",
+        "/runs/sums/problems/1",
+        "/compare",
+    ] {
         let page = ui.page(path).await;
-        for inline in ["<script>", " style=", "javascript:", "<style", " onclick", " onload"] {
+        for inline in [
+            "<script>",
+            " style=",
+            "javascript:",
+            "<style",
+            " onclick",
+            " onload",
+        ] {
             assert!(!page.contains(inline), "{path} has {inline}");
         }
-        assert!(!page.contains("http://") && !page.contains("https://"), "{path} works offline");
+        assert!(
+            !page.contains("http://") && !page.contains("https://"),
+            "{path} works offline"
+        );
     }
 }
 
@@ -195,7 +309,10 @@ async fn addresses_lead_to_nothing_but_runs() {
         loops: 1,
         ..Shape::default()
     };
-    write(&outside.path().join("private"), "private", &shape).await.close().await;
+    write(&outside.path().join("private"), "private", &shape)
+        .await
+        .close()
+        .await;
     std::fs::write(outside.path().join("secret.txt"), "TOP SECRET").unwrap();
     #[cfg(unix)]
     {
@@ -208,21 +325,54 @@ async fn addresses_lead_to_nothing_but_runs() {
     let absolute = outside.path().join("private");
     let absolute = absolute.to_str().unwrap().replace('/', "%2f");
     for name in [
-        "..", "../private", "..%2fprivate", "..%2Fprivate", "%2e%2e%2fprivate", "%2e%2e/private",
-        "..%5cprivate", "....%2f%2fprivate", ".%2fsums", "sums%2f..%2f..%2fprivate", "sums%00",
-        "link", "half", "%2fetc%2fpasswd", "..%252fprivate", "private", "sums/", "%ff", ".", "",
+        "..",
+        "../private",
+        "..%2fprivate",
+        "..%2Fprivate",
+        "%2e%2e%2fprivate",
+        "%2e%2e/private",
+        "..%5cprivate",
+        "....%2f%2fprivate",
+        ".%2fsums",
+        "sums%2f..%2f..%2fprivate",
+        "sums%00",
+        "link",
+        "half",
+        "%2fetc%2fpasswd",
+        "..%252fprivate",
+        "private",
+        "sums/",
+        "%ff",
+        ".",
+        "",
         absolute.as_str(),
     ] {
-        for page in ["", "/loops", "/problems", "/problems/1", "/training", "/events"] {
+        for page in [
+            "",
+            "/loops",
+            "/problems",
+            "/problems/1",
+            "/training",
+            "/events",
+        ] {
             let answer = ui.get(&format!("/runs/{name}{page}")).await;
             let wrong = (400..500).contains(&answer.status);
             assert!(wrong, "{name}{page}: {}", answer.status);
             assert!(!answer.body.contains("What is"), "{name}{page}");
         }
     }
-    for asset in ["..%2f..%2fCargo.toml", "%2e%2e/style.css", "/etc/passwd", "..%2fsecret.txt"] {
+    for asset in [
+        "..%2f..%2fCargo.toml",
+        "%2e%2e/style.css",
+        "/etc/passwd",
+        "..%2fsecret.txt",
+    ] {
         let answer = ui.get(&format!("/assets/{asset}")).await;
-        assert!((400..500).contains(&answer.status), "{asset}: {}", answer.status);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{asset}: {}",
+            answer.status
+        );
         assert!(!answer.body.contains("TOP SECRET"));
     }
     assert!(!ui.page("/").await.contains("link"), "links are not listed");
@@ -238,12 +388,28 @@ async fn large_bodies_and_slow_or_many_clients_hold_nobody_up() {
     let form = format!("secret={secret}&request=stop&more={}", "x".repeat(4 << 20));
     let answer = ui.post("/runs/sums/ask", &form).await;
     assert!(matches!(answer.status, 413 | 0), "{}", answer.status);
-    let endless = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n", "a".repeat(1 << 20));
+    let endless = format!(
+        "GET /{} HTTP/1.1\r\nHost: localhost\r\n",
+        "a".repeat(1 << 20)
+    );
     let answer = ui.raw(format!("{endless}\r\n").as_bytes()).await;
-    assert!(matches!(answer.status, 400 | 414 | 431 | 0), "{}", answer.status);
-    for garbage in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"\r\n\r\n"] {
+    assert!(
+        matches!(answer.status, 400 | 414 | 431 | 0),
+        "{}",
+        answer.status
+    );
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00"[..],
+        b"GET\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\n",
+        b"\r\n\r\n",
+    ] {
         let answer = ui.raw(&[garbage, &b"\r\n".repeat(3)].concat()).await;
-        assert!(answer.status == 0 || (400..600).contains(&answer.status), "{}", answer.status);
+        assert!(
+            answer.status == 0 || (400..600).contains(&answer.status),
+            "{}",
+            answer.status
+        );
     }
 
     // Half of them say nothing, half never finish what they say.
@@ -253,13 +419,22 @@ async fn large_bodies_and_slow_or_many_clients_hold_nobody_up() {
             break;
         };
         if i % 2 == 0 {
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: local").await.unwrap();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: local")
+                .await
+                .unwrap();
         }
         open.push(stream);
     }
-    assert!(open.len() >= 400, "only {} connections could be opened", open.len());
+    assert!(
+        open.len() >= 400,
+        "only {} connections could be opened",
+        open.len()
+    );
     assert_eq!(ui.get("/runs/sums").await.status, 200);
-    let store = RunStore::open_reader(&runs.path().join("sums")).await.unwrap();
+    let store = RunStore::open_reader(&runs.path().join("sums"))
+        .await
+        .unwrap();
     assert_eq!(store.last_request().await.unwrap(), 0);
 }
 
@@ -268,7 +443,9 @@ async fn what_cannot_be_served_is_said() {
     let runs = tempfile::tempdir().unwrap();
     let missing = Dashboard::open(options(&runs.path().join("none"), "127.0.0.1")).await;
     assert!(matches!(missing, Err(DashboardError::NoRuns { .. })));
-    let taken = Dashboard::open(options(runs.path(), "127.0.0.1")).await.unwrap();
+    let taken = Dashboard::open(options(runs.path(), "127.0.0.1"))
+        .await
+        .unwrap();
     let again = Options {
         port: taken.address().port(),
         ..options(runs.path(), "127.0.0.1")

@@ -1,5 +1,9 @@
 //! Whatever a run contains, every page stays a page.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test panics"
+)]
 
 mod common;
 
@@ -12,9 +16,16 @@ use common::{Served, serve};
 /// Every page of the run `sums`.
 async fn pages(ui: &Served) -> Vec<(String, String)> {
     let mut paths: Vec<String> = [
-        "/", "/runs/sums", "/runs/sums/loops", "/runs/sums/models", "/runs/sums/difficulty",
-        "/runs/sums/training", "/compare?a=sums&b=sums", "/runs/sums/problems",
-        "/runs/sums/problems?split=evaluate", "/runs/sums/problems?filter=never-solved",
+        "/",
+        "/runs/sums",
+        "/runs/sums/loops",
+        "/runs/sums/models",
+        "/runs/sums/difficulty",
+        "/runs/sums/training",
+        "/compare?a=sums&b=sums",
+        "/runs/sums/problems",
+        "/runs/sums/problems?split=evaluate",
+        "/runs/sums/problems?filter=never-solved",
     ]
     .map(str::to_owned)
     .into();
@@ -46,8 +57,15 @@ async fn served(texts: &[String]) -> (tempfile::TempDir, Served) {
         word: &word,
         ..Shape::default()
     };
-    write(&runs.path().join("sums"), "sums", &shape).await.close().await;
-    assert!(next.get() >= texts.len(), "every text is used: {}", next.get());
+    write(&runs.path().join("sums"), "sums", &shape)
+        .await
+        .close()
+        .await;
+    assert!(
+        next.get() >= texts.len(),
+        "every text is used: {}",
+        next.get()
+    );
     let ui = serve(runs.path()).await;
     (runs, ui)
 }
@@ -60,14 +78,20 @@ async fn two_hundred_scripts_are_escaped_on_every_page() {
     // The same run with letters of no meaning where markup would be: its markup is the templates'.
     let harmless = |text: &String| {
         let text = text.replace('<', "\u{e000}").replace('>', "\u{e001}");
-        text.replace('"', "\u{e002}").replace('\'', "\u{e003}").replace('&', "\u{e004}")
+        text.replace('"', "\u{e002}")
+            .replace('\'', "\u{e003}")
+            .replace('&', "\u{e004}")
     };
     let harmless: Vec<String> = payloads.iter().map(harmless).collect();
     let (_harmless, plain) = served(&harmless).await;
     let mut shown = 0;
     for ((path, page), (_, expected)) in pages(&ui).await.iter().zip(&pages(&plain).await) {
         for c in ['<', '>', '"', '\''] {
-            assert_eq!(page.matches(c).count(), expected.matches(c).count(), "{c} on {path}");
+            assert_eq!(
+                page.matches(c).count(),
+                expected.matches(c).count(),
+                "{c} on {path}"
+            );
         }
         shown += page.matches("hacked").count();
     }
@@ -76,12 +100,22 @@ async fn two_hundred_scripts_are_escaped_on_every_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn controls_and_direction_overrides_never_reach_a_browser() {
-    let odd = ["\0", "\u{1b}[31m", "\u{202e}", "\u{2066}", "\r", "\u{85}", "\u{7f}", "\u{200f}\u{202b}"];
+    let odd = [
+        "\0",
+        "\u{1b}[31m",
+        "\u{202e}",
+        "\u{2066}",
+        "\r",
+        "\u{85}",
+        "\u{7f}",
+        "\u{200f}\u{202b}",
+    ];
     let odd: Vec<String> = odd.iter().map(|text| (*text).to_owned()).collect();
     let (_runs, ui) = served(&odd).await;
     for (path, page) in pages(&ui).await {
         let found = page.chars().find(|c| {
-            (c.is_control() && *c != '\n' && *c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            (c.is_control() && *c != '\n' && *c != '\t')
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         });
         assert_eq!(found, None, "{path}");
     }

@@ -38,7 +38,13 @@ pub(crate) fn costs(data: &ReportData) -> Option<Table<'static>> {
     ]);
     Some(Table {
         caption: "Costs of models and judges behind a network; what was set aside for requests of unknown outcome counts as spent",
-        head: texts(&["model", "requests", "spent", "of unknown price", "set aside"]),
+        head: texts(&[
+            "model",
+            "requests",
+            "spent",
+            "of unknown price",
+            "set aside",
+        ]),
         rows,
     })
 }
@@ -53,7 +59,10 @@ pub(crate) fn environment(data: &ReportData) -> Option<Table<'static>> {
         head: texts(&["", ""]),
         rows: vec![
             row("Autodidact", here.version.clone()),
-            row("system", format!("{} on {}", here.system, here.architecture)),
+            row(
+                "system",
+                format!("{} on {}", here.system, here.architecture),
+            ),
             row("processor", here.processor.clone().unwrap_or_else(none)),
             row("cores", here.cores.to_string()),
             row(

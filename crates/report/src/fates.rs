@@ -64,7 +64,13 @@ pub(crate) fn plot(data: &ReportData) -> String {
     };
     plot::x_axis(&mut out, frame, x, &ticks);
     let at = (f64::midpoint(LEFT, RIGHT), bottom + 40.0);
-    plot::label(&mut out, at, Align::Middle, "group", "rationales and rationalizations");
+    plot::label(
+        &mut out,
+        at,
+        Align::Middle,
+        "group",
+        "rationales and rationalizations",
+    );
     plot::close(&mut out);
     legend(&mut out, &names, &all);
     out

@@ -48,7 +48,11 @@ pub fn render(data: &ReportData) -> String {
         figure(&mut out, &plot);
     }
     for levels in &data.levels {
-        let side = if levels.held_out { "held-out" } else { "training" };
+        let side = if levels.held_out {
+            "held-out"
+        } else {
+            "training"
+        };
         section(
             &mut out,
             &format!("Difficulty: {side} problems solved by {}", levels.name),

@@ -18,7 +18,8 @@ const FRAME: Frame = Frame {
 /// Rewards of the last loop that has some; nothing where no loop has.
 pub(crate) fn plot(data: &ReportData) -> Option<String> {
     let loops = data.status.iterations.iter().zip(&data.details);
-    let mut with_rewards = loops.filter_map(|(done, detail)| Some((done.n, detail.rewards.as_ref()?)));
+    let mut with_rewards =
+        loops.filter_map(|(done, detail)| Some((done.n, detail.rewards.as_ref()?)));
     let (n, rewards) = with_rewards.next_back()?;
     Some(of_loop(n, rewards))
 }
@@ -30,7 +31,10 @@ fn of_loop(n: u32, rewards: &Rewards) -> String {
         .copied()
         .zip(rewards.wrong.iter().copied())
         .collect();
-    let most = bars.iter().map(|(r, w)| u64::from(*r) + u64::from(*w)).max();
+    let most = bars
+        .iter()
+        .map(|(r, w)| u64::from(*r) + u64::from(*w))
+        .max();
     let y_ticks = Ticks::of_counts(most.unwrap_or(0), 5);
     let y = Scale::new(y_ticks.ends(), (FRAME.bottom, FRAME.top));
     let width = (FRAME.right - FRAME.left) / bars.len().max(1) as f64;
@@ -53,7 +57,12 @@ fn of_loop(n: u32, rewards: &Rewards) -> String {
         let x = FRAME.left + width * i as f64;
         let (right, wrong) = (f64::from(*right), f64::from(*wrong));
         bar(&mut out, "solved", (x, width), (y.at(right), y.at(0.0)));
-        bar(&mut out, "unsolved", (x, width), (y.at(right + wrong), y.at(right)));
+        bar(
+            &mut out,
+            "unsolved",
+            (x, width),
+            (y.at(right + wrong), y.at(right)),
+        );
     }
     let ends = [
         (FRAME.left, Align::Start, rewards.low),
@@ -71,7 +80,10 @@ fn of_loop(n: u32, rewards: &Rewards) -> String {
     }
     let middle = (f64::midpoint(FRAME.left, FRAME.right), HEIGHT - 8.0);
     plot::label(&mut out, middle, Align::Middle, "group", "overall score");
-    for (i, (class, name)) in [("solved", "right"), ("unsolved", "wrong")].iter().enumerate() {
+    for (i, (class, name)) in [("solved", "right"), ("unsolved", "wrong")]
+        .iter()
+        .enumerate()
+    {
         put(
             &mut out,
             format_args!(

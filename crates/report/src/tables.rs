@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use autodidact_core::{BaselineMeasurement, IterationResult, StageSeconds};
 use autodidact_star::{IterationDetail, ReportData};
 
-use crate::{facts, faculty};
 use crate::html::{Text, put};
 use crate::number::{NONE, Share, count, decimal, duration, p_value, percent, points};
 use crate::soundness;
+use crate::{facts, faculty};
 
 /// A table is headings and rows of texts that are not escaped yet; the first column names the row.
 pub(crate) struct Table<'a> {

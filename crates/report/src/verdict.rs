@@ -34,7 +34,12 @@ fn finished(data: &ReportData) -> String {
     let Some(best) = best_loop(data) else {
         return "The run finished without a completed loop; no adapter was published.".to_owned();
     };
-    let reached = format!("{}, against {}{}", solved(best), baseline(data), apart(data));
+    let reached = format!(
+        "{}, against {}{}",
+        solved(best),
+        baseline(data),
+        apart(data)
+    );
     let p = best.evaluation.p_value;
     let test = format!("exact McNemar test, {}, level {SIGNIFICANCE}", p_value(p));
     let significant = p < SIGNIFICANCE;

@@ -27,7 +27,7 @@ use crate::baseline::Baseline;
 use crate::environment::{self, Environment};
 use crate::iteration::IterationDetail;
 use crate::journal::Sampling;
-use crate::progress::{Event, Observer};
+use crate::progress::Event;
 use crate::pulse::Attention;
 use crate::rewards::rewards;
 use crate::run::{Run, Version};
@@ -39,9 +39,8 @@ use crate::{StarError, statistics};
 impl Run {
     /// Runs the algorithm to its end, from wherever the journal stands.
     pub async fn star(&self) -> Result<RunStatus, StarError> {
-        let (store, pulse) = (&self.store, &self.observer);
-        let attention =
-            Attention::begin(store.clone(), pulse.clone(), self.stop.clone()).await?;
+        let (store, pulse) = (&self.store, &self.pulse);
+        let attention = Attention::begin(store.clone(), pulse.clone(), self.stop.clone()).await?;
         let outcome = self.algorithm().await;
         let flushed = self.faculty.flush().await;
         let state = match outcome {

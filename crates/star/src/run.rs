@@ -28,7 +28,8 @@ pub struct Run {
     pub(crate) store: Arc<RunStore>,
     pub(crate) faculty: Faculty,
     pub(crate) student: Arc<dyn Student>,
-    pub(crate) observer: Arc<Pulse>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) prompter: Prompter,
@@ -99,7 +100,7 @@ impl Run {
         let problems: HashMap<_, _> = both.map(|p| (p.id.clone(), p.clone())).collect();
         let inputs = Inputs::new(&task, model)?;
         let gate = Arc::new(Gate::new(stop.clone()));
-        let observer = Arc::new(Pulse::new(observer, gate.clone()));
+        let pulse = Arc::new(Pulse::new(observer, gate.clone()));
         Ok(Self {
             spec,
             task,
@@ -107,7 +108,8 @@ impl Run {
             store,
             faculty,
             student,
-            observer,
+            observer: pulse.clone(),
+            pulse,
             gate,
             stop,
             prompter,

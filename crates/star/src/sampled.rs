@@ -185,7 +185,10 @@ mod tests {
             tally(2, "control/direct", "2", 7),
         ];
         let maps = levels(&tallies);
-        let names: Vec<_> = maps.iter().map(|m| (m.held_out, m.values.join(" "))).collect();
+        let names: Vec<_> = maps
+            .iter()
+            .map(|m| (m.held_out, m.values.join(" ")))
+            .collect();
         assert_eq!(names, [(false, "1 2 10".into()), (true, "1 10".into())]);
         let train = &maps[0].rows;
         assert_eq!(train[0].0, "loop 1");

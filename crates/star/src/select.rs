@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use autodidact_core::{
-    FinishReason, Flag, FlagCounts, HandMark, KeptRationale, Problem, ProblemId, RankBy, RefusalReason,
-    Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
+    FinishReason, Flag, FlagCounts, HandMark, KeptRationale, Problem, ProblemId, RankBy,
+    RefusalReason, Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
 };
 use autodidact_store::Verified;
 use autodidact_tasks::equation_list;
@@ -116,9 +116,8 @@ pub(crate) fn select(
                 flags.extend(seen.equations(&candidate.sample));
                 if !seen.text(&candidate.sample) {
                     Some(RefusalReason::Duplicate)
-                } else if let Some(flag) = flags
-                    .iter()
-                    .find(|f| !good && rules.spec.refuse.refuses(f))
+                } else if let Some(flag) =
+                    flags.iter().find(|f| !good && rules.spec.refuse.refuses(f))
                 {
                     Some(flag.refusal())
                 } else if kept >= rules.spec.per_problem

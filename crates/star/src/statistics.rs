@@ -178,7 +178,10 @@ mod tests {
             total: 1600,
         };
         let (low, high) = approval.interval();
-        assert!((low + 0.0587).abs() < 1e-3 && (high + 0.0213).abs() < 1e-3, "{low} {high}");
+        assert!(
+            (low + 0.0587).abs() < 1e-3 && (high + 0.0213).abs() < 1e-3,
+            "{low} {high}"
+        );
         let (low, high) = Paired::of([]).interval();
         assert!(low < 0.0 && high > 0.0);
     }

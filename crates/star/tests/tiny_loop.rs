@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use autodidact_core::{
-    Answer, Example, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat, RefusalReason, RunSpec,
-    RunState, RunStatus, Split, VerifyKind,
+    Answer, Example, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat, RefusalReason,
+    RunSpec, RunState, RunStatus, Split, VerifyKind,
 };
 use autodidact_engine::Model;
 use autodidact_star::{
@@ -259,7 +259,11 @@ async fn pause_and_resume(directory: &Path) -> bool {
     let (progress, before) = look(directory).await;
     assert_eq!(progress.unwrap().state, ProgressState::Paused);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(look(directory).await.1, before, "a paused run makes nothing");
+    assert_eq!(
+        look(directory).await.1,
+        before,
+        "a paused run makes nothing"
+    );
     ask(directory, Request::Resume).await;
     true
 }
@@ -354,7 +358,7 @@ async fn a_rationale_marked_bad_by_hand_is_not_learned_from() {
         }));
     }
     reader.close().await;
-    let bad = right.first().expect("some rationale is right by then");
+    let bad = right.first().unwrap();
     let desk = Desk::open(directory.path()).await.unwrap();
     assert!(desk.mark(bad.number, Some(HandMark::Bad)).await.unwrap());
     desk.close().await;

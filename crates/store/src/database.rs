@@ -28,8 +28,9 @@ pub(crate) enum Access {
 }
 
 /// Opens the database, brings it to the newest format if it may be written, and refuses one that
-/// is not ours or too new.
-pub(crate) async fn open(path: &Path, access: Access) -> Result<SqlitePool, StoreError> {
+/// is not ours or too new. True if it is of an earlier version and only read, and what it does not
+/// count was counted for this connection.
+pub(crate) async fn open(path: &Path, access: Access) -> Result<(SqlitePool, bool), StoreError> {
     let doing = "opening it";
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -53,23 +54,26 @@ pub(crate) async fn open(path: &Path, access: Access) -> Result<SqlitePool, Stor
         .await
         .map_err(|source| StoreError::database(path, doing, source))?;
     let found = check_format(&pool, path).await?;
+    let summarized = access == Access::Read && found > 0 && found < SUMMARIES;
     match access {
-        Access::Read if found > 0 && found < SUMMARIES => summarize(&pool, path).await?,
+        Access::Read if summarized => summarize(&pool, path).await?,
         Access::Read => {}
-        Access::Beside if found < SUMMARIES => return Err(StoreError::Older {
-            path: path.to_owned(),
-        }),
+        Access::Beside if found < SUMMARIES => {
+            return Err(StoreError::Older {
+                path: path.to_owned(),
+            });
+        }
         Access::Beside => {}
         Access::Create | Access::Write => {
             check_structure(&pool, path).await?;
             migrate(&pool, path).await?;
         }
     }
-    Ok(pool)
+    Ok((pool, summarized))
 }
 
 /// The format version from which on the journal itself keeps the summaries that pages show.
-const SUMMARIES: i64 = 4;
+pub(crate) const SUMMARIES: i64 = 4;
 
 /// Makes the summaries of an older journal that is only read: as temporary tables of this connection,
 /// by the statements of the migration. Reads every answer once.

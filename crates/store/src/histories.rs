@@ -227,12 +227,12 @@ impl RunStore {
              LIMIT ? OFFSET ?"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(problem.0.clone())
-        .bind(limit)
-        .bind(skip)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(self.failed("reading a problem's answers"))?;
+            .bind(problem.0.clone())
+            .bind(limit)
+            .bind(skip)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(self.failed("reading a problem's answers"))?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut entry = self.history_entry(row)?;
@@ -316,10 +316,7 @@ impl RunStore {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn problem_of_sample(
-        &self,
-        sample: SampleNumber,
-    ) -> Result<Option<i64>, StoreError> {
+    pub async fn problem_of_sample(&self, sample: SampleNumber) -> Result<Option<i64>, StoreError> {
         sqlx::query_scalar(
             "SELECT problem.rowid FROM sample JOIN problem ON problem.id = sample.problem \
              WHERE sample.id = ?",

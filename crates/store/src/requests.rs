@@ -37,7 +37,6 @@ impl Request {
 #[derive(Debug)]
 pub struct Desk {
     store: RunStore,
-    was_older: bool,
 }
 
 impl Desk {
@@ -48,20 +47,14 @@ impl Desk {
     /// [`StoreError::NotFound`] if there is none, [`StoreError::Owned`] if it is of an earlier
     /// version and a process of that version writes to it, and those of the database.
     pub async fn open(directory: &Path) -> Result<Self, StoreError> {
-        let (store, was_older) = match RunStore::beside(directory, Access::Beside).await {
+        let store = match RunStore::beside(directory, Access::Beside).await {
             Err(StoreError::Older { .. }) => {
                 RunStore::open(directory).await?.close().await;
-                (RunStore::beside(directory, Access::Beside).await?, true)
+                RunStore::beside(directory, Access::Beside).await?
             }
-            other => (other?, false),
+            other => other?,
         };
-        Ok(Self { store, was_older })
-    }
-
-    /// True if the journal was just brought up to date: whoever had opened it before reads on from
-    /// what it was.
-    pub fn was_older(&self) -> bool {
-        self.was_older
+        Ok(Self { store })
     }
 
     /// Asks the process for something.

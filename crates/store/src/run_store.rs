@@ -25,6 +25,8 @@ pub struct RunStore {
     pub(crate) pool: SqlitePool,
     directory: PathBuf,
     database: PathBuf,
+    /// The journal is of an earlier version, and this reader made the counts of pages for itself.
+    summarized: bool,
     /// Absent for readers. Declared after the pool, so that it is released last.
     _lock: Option<OwnerLock>,
 }
@@ -124,6 +126,22 @@ impl RunStore {
         self.require_spec().await
     }
 
+    /// True if this reader counted for itself what the journal counts by now, since somebody brought
+    /// it up to date meanwhile. It sees no later counts then; another reader does.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn is_outgrown(&self) -> Result<bool, StoreError> {
+        if !self.summarized {
+            return Ok(false);
+        }
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(self.failed("reading its format version"))?;
+        Ok(version >= database::SUMMARIES)
+    }
+
     /// Closes the database and waits for it, then gives up the ownership. Dropping the store does
     /// the same without waiting; nothing recorded is at stake in either case.
     pub async fn close(self) {
@@ -145,8 +163,10 @@ impl RunStore {
         lock: Option<OwnerLock>,
     ) -> Result<Self, StoreError> {
         let database = directory.join(DATABASE_FILE);
+        let (pool, summarized) = database::open(&database, access).await?;
         Ok(Self {
-            pool: database::open(&database, access).await?,
+            pool,
+            summarized,
             directory: directory.to_owned(),
             database,
             _lock: lock,

@@ -62,15 +62,21 @@ fn written() -> impl Strategy<Value = Written> {
         any::<Option<bool>>(),
         any::<Option<bool>>(),
     )
-        .prop_map(|(iteration, sampler, hinted, problem, index, right, kept)| Written {
-            iteration,
-            sampler,
-            mode: if hinted { Mode::Rationalization } else { Mode::Rationale },
-            problem,
-            index,
-            right,
-            kept: right.and(kept),
-        })
+        .prop_map(
+            |(iteration, sampler, hinted, problem, index, right, kept)| Written {
+                iteration,
+                sampler,
+                mode: if hinted {
+                    Mode::Rationalization
+                } else {
+                    Mode::Rationale
+                },
+                problem,
+                index,
+                right,
+                kept: right.and(kept),
+            },
+        )
 }
 
 async fn record(store: &RunStore, all: &[Written]) {
@@ -88,7 +94,11 @@ async fn record(store: &RunStore, all: &[Written]) {
         store.record_samples(&[sample]).await.unwrap();
         if let Some(right) = one.right {
             let verification = Verification {
-                verdict: if right { Verdict::Right } else { Verdict::Wrong },
+                verdict: if right {
+                    Verdict::Right
+                } else {
+                    Verdict::Wrong
+                },
                 extracted: None,
                 how: "compared".into(),
                 flags: vec![Flag::NoReasoning],
@@ -136,18 +146,33 @@ async fn make_older(directory: &Path) {
     let url = format!("sqlite://{}", directory.join("run.db").display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let tables = [
-        "sampler_tally", "problem_tally", "problem_history", "problem_meta", "level_tally",
-        "solver", "hand_mark", "request", "progress",
+        "sampler_tally",
+        "problem_tally",
+        "problem_history",
+        "problem_meta",
+        "level_tally",
+        "solver",
+        "hand_mark",
+        "request",
+        "progress",
     ];
     let triggers = [
-        "problem_grouped", "sample_counted", "problem_asked", "problem_solved",
-        "verdict_counted", "kept_counted",
+        "problem_grouped",
+        "sample_counted",
+        "problem_asked",
+        "problem_solved",
+        "verdict_counted",
+        "kept_counted",
     ];
     let mut statements: Vec<String> = triggers.map(|t| format!("DROP TRIGGER {t};")).into();
     statements.extend(tables.map(|t| format!("DROP TABLE {t};")));
-    statements.push("DELETE FROM _sqlx_migrations WHERE version = 4; PRAGMA user_version = 3;".into());
+    statements
+        .push("DELETE FROM _sqlx_migrations WHERE version = 4; PRAGMA user_version = 3;".into());
     let script = statements.concat();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script))
+        .execute(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
 }
 
@@ -196,7 +221,11 @@ proptest! {
 }
 
 fn one(iteration: u32, mode: Mode, problem: u32, right: bool) -> Written {
-    let sampler = if iteration == 1 { "base/few-shot" } else { "student/1" };
+    let sampler = if iteration == 1 {
+        "base/few-shot"
+    } else {
+        "student/1"
+    };
     Written {
         iteration,
         sampler,
@@ -212,17 +241,32 @@ fn one(iteration: u32, mode: Mode, problem: u32, right: bool) -> Written {
 async fn problems_are_found_by_what_became_of_them() {
     let directory = tempfile::tempdir().unwrap();
     let store = RunStore::create(directory.path(), "").await.unwrap();
-    store.record_problems(&(0..8).map(problem).collect::<Vec<_>>()).await.unwrap();
+    store
+        .record_problems(&(0..8).map(problem).collect::<Vec<_>>())
+        .await
+        .unwrap();
     let plain = Mode::Rationale;
-    record(&store, &[
-        one(1, plain, 0, true), one(2, plain, 0, true),
-        one(1, plain, 1, false), one(2, plain, 1, false),
-        one(1, plain, 2, false), one(1, Mode::Rationalization, 2, true),
-        one(1, plain, 3, true), one(2, plain, 3, false),
-        one(1, plain, 4, false), one(2, plain, 4, true),
-    ]).await;
+    record(
+        &store,
+        &[
+            one(1, plain, 0, true),
+            one(2, plain, 0, true),
+            one(1, plain, 1, false),
+            one(2, plain, 1, false),
+            one(1, plain, 2, false),
+            one(1, Mode::Rationalization, 2, true),
+            one(1, plain, 3, true),
+            one(2, plain, 3, false),
+            one(1, plain, 4, false),
+            one(2, plain, 4, true),
+        ],
+    )
+    .await;
     let ids = async |filter| {
-        let rows = store.problem_rows(Split::Train, filter, 0, 100).await.unwrap();
+        let rows = store
+            .problem_rows(Split::Train, filter, 0, 100)
+            .await
+            .unwrap();
         let ids: Vec<String> = rows.into_iter().map(|row| row.problem.id.0).collect();
         ids.join(" ")
     };
@@ -231,12 +275,36 @@ async fn problems_are_found_by_what_became_of_them() {
     assert_eq!(ids(ProblemFilter::OnlyWithHint).await, "p2");
     assert_eq!(ids(ProblemFilter::Flipped).await, "p3 p4");
     assert_eq!(ids(ProblemFilter::Forgotten).await, "p3");
-    assert_eq!(store.filter_counts(Split::Train).await.unwrap().0, [5, 1, 1, 2, 1]);
-    let page = store.problem_rows(Split::Train, ProblemFilter::All, 2, 2).await.unwrap();
-    assert_eq!(page.iter().map(|row| row.number).collect::<Vec<_>>(), [3, 4]);
-    let answers = store.problem_answers(&page[1].problem.id, 0, 10).await.unwrap();
-    assert_eq!(answers.iter().map(|a| a.sample.key.iteration).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(store.problem_answer_count(&page[1].problem.id).await.unwrap(), 2);
+    assert_eq!(
+        store.filter_counts(Split::Train).await.unwrap().0,
+        [5, 1, 1, 2, 1]
+    );
+    let page = store
+        .problem_rows(Split::Train, ProblemFilter::All, 2, 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        page.iter().map(|row| row.number).collect::<Vec<_>>(),
+        [3, 4]
+    );
+    let answers = store
+        .problem_answers(&page[1].problem.id, 0, 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        answers
+            .iter()
+            .map(|a| a.sample.key.iteration)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(
+        store
+            .problem_answer_count(&page[1].problem.id)
+            .await
+            .unwrap(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -246,7 +314,6 @@ async fn requests_and_marks_are_left_beside_the_owner() {
     store.record_problems(&[problem(0)]).await.unwrap();
     record(&store, &[one(1, Mode::Rationale, 0, true)]).await;
     let desk = Desk::open(directory.path()).await.unwrap();
-    assert!(!desk.was_older());
     desk.ask(Request::Pause).await.unwrap();
     let before = store.last_request().await.unwrap();
     assert_eq!(store.request_after(before).await.unwrap(), None);
@@ -255,28 +322,55 @@ async fn requests_and_marks_are_left_beside_the_owner() {
     let (last, request) = store.request_after(before).await.unwrap().unwrap();
     assert_eq!((last, request), (before + 2, Request::Stop));
 
-    let number = store.problem_answers(&ProblemId("p0".into()), 0, 1).await.unwrap()[0].number;
+    let number = store
+        .problem_answers(&ProblemId("p0".into()), 0, 1)
+        .await
+        .unwrap()[0]
+        .number;
     assert!(desk.mark(number, Some(HandMark::Good)).await.unwrap());
     assert!(desk.mark(number, Some(HandMark::Bad)).await.unwrap());
-    assert!(!desk.mark(SampleNumber(99), Some(HandMark::Bad)).await.unwrap());
+    assert!(
+        !desk
+            .mark(SampleNumber(99), Some(HandMark::Bad))
+            .await
+            .unwrap()
+    );
     let marks = store.hand_marks().await.unwrap();
     assert_eq!(marks.len(), 1);
-    assert_eq!((marks[0].mark, marks[0].sample.key.iteration), (HandMark::Bad, 1));
+    assert_eq!(
+        (marks[0].mark, marks[0].sample.key.iteration),
+        (HandMark::Bad, 1)
+    );
     let entry = store.answer_entry(number).await.unwrap().unwrap();
     assert_eq!(entry.mark, Some(HandMark::Bad));
-    assert_eq!(entry.verified.unwrap().verification.flags, [Flag::NoReasoning]);
+    assert_eq!(
+        entry.verified.unwrap().verification.flags,
+        [Flag::NoReasoning]
+    );
     assert!(desk.mark(number, None).await.unwrap());
     assert!(store.hand_marks().await.unwrap().is_empty());
-    assert!(store.answer_entry(SampleNumber(99)).await.unwrap().is_none());
+    assert!(
+        store
+            .answer_entry(SampleNumber(99))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
 async fn a_desk_brings_an_older_journal_up_to_date_unless_somebody_owns_it() {
     let directory = tempfile::tempdir().unwrap();
-    RunStore::create(directory.path(), "").await.unwrap().close().await;
+    RunStore::create(directory.path(), "")
+        .await
+        .unwrap()
+        .close()
+        .await;
     make_older(directory.path()).await;
+    let reader = RunStore::open_reader(directory.path()).await.unwrap();
+    assert!(!reader.is_outgrown().await.unwrap());
     let desk = Desk::open(directory.path()).await.unwrap();
-    assert!(desk.was_older());
+    assert!(reader.is_outgrown().await.unwrap());
     desk.ask(Request::Pause).await.unwrap();
     desk.close().await;
     let owner = RunStore::open(directory.path()).await.unwrap();
@@ -311,7 +405,13 @@ async fn progress_is_the_last_that_was_written() {
     assert!(found.heard > 1e9 && found.is_working());
     assert_eq!(found.seconds_left(), Some(30.0));
     assert!((found.tokens_per_second() - 40.0).abs() < 1e-9);
-    assert_eq!(Progress { heard: 0.0, ..found }, progress);
+    assert_eq!(
+        Progress {
+            heard: 0.0,
+            ..found
+        },
+        progress
+    );
     progress.loss = Some(f64::NAN);
     let error = store.record_progress(&progress).await.unwrap_err();
     assert!(matches!(error, StoreError::NotFinite { .. }), "{error}");

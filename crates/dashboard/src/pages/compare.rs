@@ -62,7 +62,12 @@ struct Listed {
 }
 
 pub(crate) async fn show(State(app): State<App>, Query(wanted): Query<Wanted>) -> Page {
-    let names: Vec<String> = app.catalog().list()?.into_iter().map(|run| run.name).collect();
+    let names: Vec<String> = app
+        .catalog()
+        .list()?
+        .into_iter()
+        .map(|run| run.name)
+        .collect();
     let found = if wanted.a.is_empty() || wanted.b.is_empty() {
         None
     } else {
@@ -116,7 +121,8 @@ async fn both(app: &App, a: &str, b: &str) -> Result<Both, PageError> {
     ];
     let mut both = Both {
         sides,
-        summary: "There is nothing to compare yet: one of the runs has measured nothing.".to_owned(),
+        summary: "There is nothing to compare yet: one of the runs has measured nothing."
+            .to_owned(),
         gained: Vec::new(),
         lost: Vec::new(),
     };
@@ -155,11 +161,10 @@ async fn both(app: &App, a: &str, b: &str) -> Result<Both, PageError> {
     Ok(both)
 }
 
-async fn marks(
-    store: &RunStore,
-    shown: &Shown,
-) -> Result<HashMap<ProblemId, bool>, PageError> {
-    let marks = store.solved_problems(shown.iteration, &shown.sampler).await?;
+async fn marks(store: &RunStore, shown: &Shown) -> Result<HashMap<ProblemId, bool>, PageError> {
+    let marks = store
+        .solved_problems(shown.iteration, &shown.sampler)
+        .await?;
     Ok(marks.into_iter().collect())
 }
 

@@ -29,7 +29,11 @@ pub(crate) async fn show(State(app): State<App>, Path(run): Path<String>) -> Pag
     let map = |levels: &autodidact_star::Levels| Map {
         title: format!(
             "{} problems solved, by {}",
-            if levels.held_out { "Held-out" } else { "Training" },
+            if levels.held_out {
+                "Held-out"
+            } else {
+                "Training"
+            },
             text(&levels.name)
         ),
         plot: plots::heat_map(levels),

@@ -177,7 +177,8 @@ pub(crate) fn entry(run: &str, secret: &str, entry: &HistoryEntry) -> Entry {
 fn flag(flag: &Flag) -> String {
     let name = autodidact_report::plots::reason(flag.as_str());
     match flag {
-        Flag::HintLeak { phrase: text } | Flag::FalseEquation { text }
+        Flag::HintLeak { phrase: text }
+        | Flag::FalseEquation { text }
         | Flag::AnswerBeforeDerivation { text } => format!("{name}: {}", short(text, 120)),
         Flag::DuplicateReasoning { of } => format!(
             "{name} as {} {} by {}",
@@ -212,7 +213,10 @@ fn facts(entry: &HistoryEntry) -> Vec<(&'static str, String)> {
         facts.push(("model", text(&provenance.model)));
         facts.push(("terms", text(&provenance.terms)));
         let cost = provenance.cost;
-        facts.push(("cost", cost.map_or_else(|| "unknown".to_owned(), |c| c.to_string())));
+        facts.push((
+            "cost",
+            cost.map_or_else(|| "unknown".to_owned(), |c| c.to_string()),
+        ));
     }
     facts
 }

@@ -121,7 +121,10 @@ fn row(found: &ProblemRow, askings: &[ProblemAsking]) -> Row {
         number: found.number,
         id: short(&problem.id.0, 40),
         question: short(&problem.question, 180),
-        gold: problem.gold.as_ref().map_or_else(String::new, |gold| short(&gold.0, 40)),
+        gold: problem
+            .gold
+            .as_ref()
+            .map_or_else(String::new, |gold| short(&gold.0, 40)),
         marks: own.map(mark).collect(),
     }
 }

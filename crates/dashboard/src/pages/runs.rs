@@ -79,11 +79,16 @@ async fn row(app: &App, run: &Found) -> Result<Row, PageError> {
     let tallies = store.sampler_tallies().await?;
     let base: Option<BaselineMeasurement> = store.stage(0, "baseline").await.ok().flatten();
     let base = base.and_then(|base| Share::new(base.right, base.total));
-    let best = status.iterations.iter().max_by_key(|done| done.evaluation.right);
+    let best = status
+        .iterations
+        .iter()
+        .max_by_key(|done| done.evaluation.right);
     let best = best.and_then(|done| Share::new(done.evaluation.right, done.evaluation.total));
     let dash = || "–".to_owned();
     let percent = |share: Option<Share>| share.map_or_else(dash, |share| share.percent());
-    let gain = best.zip(base).map(|(best, base)| points(best.value - base.value));
+    let gain = best
+        .zip(base)
+        .map(|(best, base)| points(best.value - base.value));
     Ok(Row {
         name: run.name.clone(),
         doing: Doing::of(&status, progress.as_ref()),

@@ -113,7 +113,11 @@ impl Shape<'_> {
         Verified {
             key: key.clone(),
             verification: Verification {
-                verdict: if right { Verdict::Right } else { Verdict::Wrong },
+                verdict: if right {
+                    Verdict::Right
+                } else {
+                    Verdict::Wrong
+                },
                 extracted: Some(self.w("20")),
                 how: self.w("the last number is compared with gold"),
                 flags: if doubtful {
@@ -161,7 +165,10 @@ impl Recorder<'_> {
 
     async fn flush(&mut self) {
         self.store.record_samples(&self.samples).await.unwrap();
-        self.store.record_verifications(&self.verified).await.unwrap();
+        self.store
+            .record_verifications(&self.verified)
+            .await
+            .unwrap();
         self.store.record_selections(&self.selected).await.unwrap();
         self.samples.clear();
         self.verified.clear();
@@ -181,21 +188,35 @@ fn key(iteration: u32, problem: &Problem, sampler: &str, mode: Mode, index: u32)
 
 /// Writes the run into `directory`.
 pub(crate) async fn write(directory: &Path, name: &str, shape: &Shape<'_>) -> RunStore {
-    let store = RunStore::create(directory, &spec(shape, name)).await.unwrap();
-    let train: Vec<Problem> = (0..shape.train).map(|n| shape.problem(n, Split::Train)).collect();
-    let evaluate: Vec<Problem> =
-        (0..shape.evaluate).map(|n| shape.problem(n, Split::Evaluate)).collect();
+    let store = RunStore::create(directory, &spec(shape, name))
+        .await
+        .unwrap();
+    let train: Vec<Problem> = (0..shape.train)
+        .map(|n| shape.problem(n, Split::Train))
+        .collect();
+    let evaluate: Vec<Problem> = (0..shape.evaluate)
+        .map(|n| shape.problem(n, Split::Evaluate))
+        .collect();
     store.record_problems(&train).await.unwrap();
     store.record_problems(&evaluate).await.unwrap();
-    store.finish_stage(0, "environment", &Environment::here()).await.unwrap();
+    store
+        .finish_stage(0, "environment", &Environment::here())
+        .await
+        .unwrap();
     let baseline = measure(&store, shape, &evaluate, 0, "base/few-shot").await;
     let measured = BaselineMeasurement {
         name: "base/few-shot".to_owned(),
         right: baseline.iter().filter(|m| **m).count() as u32,
         total: shape.evaluate,
-        accuracy: accuracy(baseline.iter().filter(|m| **m).count() as u32, shape.evaluate),
+        accuracy: accuracy(
+            baseline.iter().filter(|m| **m).count() as u32,
+            shape.evaluate,
+        ),
     };
-    store.finish_stage(0, "baselines", &[&measured]).await.unwrap();
+    store
+        .finish_stage(0, "baselines", &[&measured])
+        .await
+        .unwrap();
     store.finish_stage(0, "baseline", &measured).await.unwrap();
     for n in 1..=shape.loops {
         one_loop(&store, shape, n, (&train, &evaluate), &baseline).await;
@@ -204,7 +225,10 @@ pub(crate) async fn write(directory: &Path, name: &str, shape: &Shape<'_>) -> Ru
         teach(&store, shape, &train).await;
     }
     if shape.finished {
-        store.finish_stage(0, "run", &RunState::Finished).await.unwrap();
+        store
+            .finish_stage(0, "run", &RunState::Finished)
+            .await
+            .unwrap();
     }
     store
 }
@@ -223,7 +247,9 @@ async fn measure(
         marks.push(right);
         let key = key(iteration, problem, sampler, Mode::Rationale, 0);
         let verified = shape.verified(&key, right, n);
-        recorder.add(shape.sample(key, right, n), verified, None).await;
+        recorder
+            .add(shape.sample(key, right, n), verified, None)
+            .await;
     }
     recorder.flush().await;
     marks
@@ -245,7 +271,11 @@ async fn one_loop(
     (train, evaluate): (&[Problem], &[Problem]),
     baseline: &[bool],
 ) {
-    let sampler = if n == 1 { "base/few-shot".to_owned() } else { format!("student/{}", n - 1) };
+    let sampler = if n == 1 {
+        "base/few-shot".to_owned()
+    } else {
+        format!("student/{}", n - 1)
+    };
     let mut recorder = recorder(store);
     let (mut solved, mut rationalized, mut kept, mut right_all) = (0, 0, 0, 0);
     let mut refused: BTreeMap<String, u32> = BTreeMap::new();
@@ -271,7 +301,9 @@ async fn one_loop(
                 flags: vec![],
             };
             let verified = shape.verified(&key, right, i);
-            recorder.add(shape.sample(key, right, i), verified, Some(selection)).await;
+            recorder
+                .add(shape.sample(key, right, i), verified, Some(selection))
+                .await;
         }
         solved += u32::from(any);
         if !any {
@@ -285,7 +317,9 @@ async fn one_loop(
                 flags: vec![],
             };
             let verified = shape.verified(&key, right, i);
-            recorder.add(shape.sample(key, right, i), verified, Some(selection)).await;
+            recorder
+                .add(shape.sample(key, right, i), verified, Some(selection))
+                .await;
         }
     }
     recorder.flush().await;
@@ -296,12 +330,18 @@ async fn one_loop(
         kept,
     };
     let detail = detail(shape, &counts, right_all, refused);
-    store.finish_stage(n, "select", &(&counts, detail)).await.unwrap();
+    store
+        .finish_stage(n, "select", &(&counts, detail))
+        .await
+        .unwrap();
     let losses: Vec<f32> = (0..60)
         .map(|step| (0.3 + 1.5 * (-f64::from(step) / 12.0).exp() + 0.1 * noise(&[n, step])) as f32)
         .collect();
     store.record_losses(n, "student", 1, &losses).await.unwrap();
-    store.finish_stage(n, "seen student", &seen(shape)).await.unwrap();
+    store
+        .finish_stage(n, "seen student", &seen(shape))
+        .await
+        .unwrap();
     let marks = measure(store, shape, evaluate, n, &format!("student/{n}")).await;
     let evaluation: EvaluationResult = compare(baseline, &marks);
     for stage in ["sample", "rationalize", "train", "evaluate"] {
@@ -357,7 +397,9 @@ fn seen(shape: &Shape<'_>) -> Vec<SeenExample> {
         id,
         text: shape.w(text),
     };
-    let texts = ["Q:", " What", " is", " 2", "+", "3", "?\n", "A:", " 2", "+", "3", " is", " 5", "."];
+    let texts = [
+        "Q:", " What", " is", " 2", "+", "3", "?\n", "A:", " 2", "+", "3", " is", " 5", ".",
+    ];
     let mut tokens: Vec<SeenToken> = (100..).zip(texts).map(token).collect();
     tokens.push(token((0, "<|endoftext|>")));
     let example = SeenExample {
@@ -373,7 +415,13 @@ fn seen(shape: &Shape<'_>) -> Vec<SeenExample> {
 async fn teach(store: &RunStore, shape: &Shape<'_>, train: &[Problem]) {
     let mut entries = Vec::new();
     for (i, problem) in (0..).zip(train).take(10) {
-        let key = key(0, problem, &format!("teacher/{}", shape.w("claude")), Mode::Rationale, 0);
+        let key = key(
+            0,
+            problem,
+            &format!("teacher/{}", shape.w("claude")),
+            Mode::Rationale,
+            0,
+        );
         let right = !i.is_multiple_of(4);
         let provenance = Provenance {
             provider: shape.w("anthropic"),
@@ -385,9 +433,14 @@ async fn teach(store: &RunStore, shape: &Shape<'_>, train: &[Problem]) {
             cost: Some(Usd::from_nano(1_250_000)),
             request: None,
         };
-        entries.push(Entry::Answer(shape.sample(key.clone(), right, i), provenance));
-        let attributes: BTreeMap<Attribute, f64> =
-            Attribute::ALL.into_iter().zip([3.0, 3.5, 4.0, 1.0, 1.5]).collect();
+        entries.push(Entry::Answer(
+            shape.sample(key.clone(), right, i),
+            provenance,
+        ));
+        let attributes: BTreeMap<Attribute, f64> = Attribute::ALL
+            .into_iter()
+            .zip([3.0, 3.5, 4.0, 1.0, 1.5])
+            .collect();
         let scores = if i == 3 {
             Err(shape.w("the judge says nothing"))
         } else {
@@ -407,7 +460,13 @@ async fn teach(store: &RunStore, shape: &Shape<'_>, train: &[Problem]) {
     }
     store.record_entries(&entries).await.unwrap();
     for (i, problem) in (0..).zip(train).take(10) {
-        let key = key(0, problem, &format!("teacher/{}", shape.w("claude")), Mode::Rationale, 0);
+        let key = key(
+            0,
+            problem,
+            &format!("teacher/{}", shape.w("claude")),
+            Mode::Rationale,
+            0,
+        );
         let verified = shape.verified(&key, !i.is_multiple_of(4), i);
         store.record_verifications(&[verified]).await.unwrap();
     }

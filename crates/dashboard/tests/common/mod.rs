@@ -73,14 +73,20 @@ impl Served {
             let _ = stream.read_to_end(&mut bytes).await;
             bytes
         };
-        let bytes = tokio::time::timeout(PATIENCE, exchange).await.expect("no answer");
+        let bytes = tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .expect("no answer");
         let text = String::from_utf8(bytes).expect("an answer is text");
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
         Answer {
             status: status.unwrap_or(0),
-            body: if chunked { unchunk(body) } else { body.to_owned() },
+            body: if chunked {
+                unchunk(body)
+            } else {
+                body.to_owned()
+            },
             head: head.to_owned(),
         }
     }

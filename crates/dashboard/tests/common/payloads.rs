@@ -43,6 +43,8 @@ const RUNS: [&str; 8] = [
 
 /// Two hundred of them.
 pub(crate) fn payloads() -> Vec<String> {
-    let all = RUNS.iter().flat_map(|run| SHELLS.iter().map(move |shell| shell.replace("RUN", run)));
+    let all = RUNS
+        .iter()
+        .flat_map(|run| SHELLS.iter().map(move |shell| shell.replace("RUN", run)));
     all.collect()
 }

@@ -114,7 +114,9 @@ fn levels(loops: u32) -> Levels {
         name: "digits".to_owned(),
         held_out: false,
         values: (1..=5).map(|digits| digits.to_string()).collect(),
-        rows: (1..=loops).map(|n| (format!("loop {n}"), cells(n))).collect(),
+        rows: (1..=loops)
+            .map(|n| (format!("loop {n}"), cells(n)))
+            .collect(),
     }
 }
 
