@@ -206,7 +206,7 @@ async function scripts(page, url) {
   let ran = 0;
   const paths = PAGES.map((path) => `runs/sums${path}`).concat(
     ['', 'compare?a=sums&b=sums', 'runs/sums/problems?split=evaluate'],
-    Array.from({ length: 36 }, (_, i) => `runs/sums/problems/${i + 1}`),
+    Array.from({ length: 80 }, (_, i) => `runs/sums/problems/${i + 1}`),
   );
   let shown = 0;
   for (const path of paths) {

@@ -34,6 +34,8 @@ async fn main() {
             "sums",
             journal::Shape {
                 loops: 2,
+                train: 40,
+                evaluate: 40,
                 word: &hostile,
                 ..journal::Shape::default()
             },

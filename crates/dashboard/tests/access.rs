@@ -375,7 +375,7 @@ async fn addresses_lead_to_nothing_but_runs() {
         );
         assert!(!answer.body.contains("TOP SECRET"));
     }
-    assert!(!ui.page("/").await.contains("link"), "links are not listed");
+    assert!(!ui.page("/").await.contains("/runs/link"), "links are not listed");
     assert_eq!(ui.get("/runs/sums/spec.toml").await.status, 404);
     assert_eq!(ui.get("/runs/sums/run.db").await.status, 404);
 }
@@ -431,6 +431,9 @@ async fn large_bodies_and_slow_or_many_clients_hold_nobody_up() {
         "only {} connections could be opened",
         open.len()
     );
+    // Both ends are in this process, which may be out of files.
+    open.truncate(open.len() - 20);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(ui.get("/runs/sums").await.status, 200);
     let store = RunStore::open_reader(&runs.path().join("sums"))
         .await

@@ -29,7 +29,7 @@ async fn pages(ui: &Served) -> Vec<(String, String)> {
     ]
     .map(str::to_owned)
     .into();
-    paths.extend((1..=36).map(|number| format!("/runs/sums/problems/{number}")));
+    paths.extend((1..=80).map(|number| format!("/runs/sums/problems/{number}")));
     let mut all = Vec::new();
     for path in paths {
         let page = ui.page(&path).await;
@@ -54,6 +54,8 @@ async fn served(texts: &[String]) -> (tempfile::TempDir, Served) {
     };
     let shape = Shape {
         loops: 2,
+        train: 40,
+        evaluate: 40,
         word: &word,
         ..Shape::default()
     };

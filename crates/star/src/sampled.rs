@@ -71,7 +71,7 @@ fn is_training(n: u32, sampler: &str, mode: Mode) -> bool {
 
 fn one(tally: &SamplerTally, counts: &[SolvedCount], detail: Option<&IterationDetail>) -> Sampled {
     let most = counts.iter().map(|c| c.samples).max().unwrap_or(0) as u32;
-    let powers = (0..).map(|i| 1_u32 << i).take_while(|k| *k < most);
+    let powers = (0..31).map(|i| 1_u32 << i).take_while(|k| *k < most);
     let mut pass = Vec::new();
     for k in powers.chain([most]) {
         let (mut sum, mut problems) = (0.0, 0.0);
