@@ -137,7 +137,7 @@ const PAGES = ['', '/loops', '/problems', '/models', '/difficulty', '/training']
 async function clickThrough(page, url) {
   await page.goto(url);
   await page.click('a[href="/runs/live"]');
-  check('a run is shown live', await page.locator('#live .panel').isVisible());
+  check('a run is shown live', await page.locator('#live .facts').isVisible());
   for (const name of ['Loops', 'Problems', 'Models', 'Difficulty', 'Training texts']) {
     await page.click(`.tabs a:text-is("${name}")`);
     const title = await page.locator('h1').innerText();

@@ -34,8 +34,10 @@ pub(crate) async fn ask(
     desk.close().await;
     if by_htmx(&headers) {
         let store = app.catalog().read(&run).await?;
-        let panel = live::panel(&store, &run, app.access().form_secret(), Some(form.request));
-        return Ok(page(&panel.await?)?.into_response());
+        let (_, doing) = live::panel(&store, &run).await?;
+        let secret = app.access().form_secret();
+        let controls = live::Controls::of(&run, secret, doing, Some(form.request));
+        return Ok(page(&controls)?.into_response());
     }
     Ok(Redirect::to(&format!("/runs/{run}")).into_response())
 }

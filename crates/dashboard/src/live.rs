@@ -78,35 +78,54 @@ pub(crate) struct Fact {
     pub(crate) note: String,
 }
 
-/// The panel.
+/// What a run does, renewed every second.
 #[derive(Debug, Template)]
 #[template(path = "live.html")]
 pub(crate) struct Panel {
-    run: String,
-    secret: String,
     doing: Doing,
     stage: String,
     done: u64,
     total: u64,
     facts: Vec<Fact>,
+}
+
+/// The buttons, renewed only when others are needed: one that is replaced under the pointer cannot be
+/// clicked.
+#[derive(Debug, Template)]
+#[template(path = "controls.html")]
+pub(crate) struct Controls {
+    run: String,
+    secret: String,
+    doing: Doing,
     asked: Option<&'static str>,
 }
 
-/// Reads what a run is doing. `asked` is what was asked for just now.
-pub(crate) async fn panel(
-    store: &RunStore,
-    run: &str,
-    secret: &str,
-    asked: Option<Request>,
-) -> Result<Panel, PageError> {
+impl Controls {
+    /// `asked` is what was asked for just now.
+    pub(crate) fn of(run: &str, secret: &str, doing: Doing, asked: Option<Request>) -> Self {
+        Self {
+            run: run.to_owned(),
+            secret: secret.to_owned(),
+            doing,
+            asked: asked.map(|request| match request {
+                Request::Pause => "asked to pause",
+                Request::Resume => "asked to go on",
+                Request::Stop => "asked to stop",
+            }),
+        }
+    }
+}
+
+/// Reads what a run is doing.
+pub(crate) async fn panel(store: &RunStore, run: &str) -> Result<(Panel, Doing), PageError> {
     let status = autodidact_star::status(store, run).await?;
     let progress = store.progress().await?;
     let doing = Doing::of(&status, progress.as_ref());
     let spec = RunSpec::parse(&store.spec().await?).ok();
     let loops = spec.as_ref().map(|spec| spec.run.iterations);
+    let shown = progress.as_ref().filter(|_| doing.works());
     let mut facts = Vec::new();
-    let works = doing.works();
-    if let Some(progress) = progress.as_ref().filter(|_| works) {
+    if let Some(progress) = shown {
         facts.extend(pace(progress));
         facts.push(time_left(&status, progress, loops));
     }
@@ -119,21 +138,14 @@ pub(crate) async fn panel(
         note: String::new(),
     });
     facts.push(spent(store, spec.and_then(|spec| spec.run.budget_usd)).await?);
-    let shown = progress.as_ref().filter(|_| works);
-    Ok(Panel {
-        run: run.to_owned(),
-        secret: secret.to_owned(),
+    let panel = Panel {
         doing,
         stage: shown.map_or_else(String::new, stage),
         done: shown.map_or(0, |p| p.done.min(p.total)),
         total: shown.map_or(0, |p| p.total),
         facts,
-        asked: asked.map(|request| match request {
-            Request::Pause => "asked to pause",
-            Request::Resume => "asked to go on",
-            Request::Stop => "asked to stop",
-        }),
-    })
+    };
+    Ok((panel, doing))
 }
 
 fn stage(progress: &Progress) -> String {
@@ -213,6 +225,7 @@ struct Watch {
     app: App,
     run: String,
     panel: String,
+    doing: Option<Doing>,
     loops: Option<usize>,
     waiting: Vec<Event>,
     first: bool,
@@ -228,6 +241,7 @@ pub(crate) async fn events(
         app,
         run,
         panel: String::new(),
+        doing: None,
         loops: None,
         waiting: Vec::new(),
         first: true,
@@ -251,12 +265,18 @@ pub(crate) async fn events(
 impl Watch {
     async fn look(&mut self) -> Result<(), PageError> {
         let store = self.app.catalog().read(&self.run).await?;
-        let secret = self.app.access().form_secret();
-        let panel = panel(&store, &self.run, secret, None).await?.render()?;
+        let (panel, doing) = panel(&store, &self.run).await?;
+        let panel = panel.render()?;
         if panel != self.panel {
             self.waiting.push(event("live", &panel));
             self.panel = panel;
         }
+        if self.doing.is_some_and(|before| before != doing) {
+            let secret = self.app.access().form_secret();
+            let controls = Controls::of(&self.run, secret, doing, None).render()?;
+            self.waiting.push(event("controls", &controls));
+        }
+        self.doing = Some(doing);
         let status = autodidact_star::status(&store, &self.run).await?;
         let loops = status.iterations.len();
         if self.loops.is_some_and(|before| before != loops) {

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use super::frame::Frame;
 use crate::answer::{Page, page};
 use crate::error::PageError;
-use crate::live::{Panel, panel};
+use crate::live::{Controls, Panel, panel};
 use crate::routes::App;
 use crate::words::text;
 
@@ -19,6 +19,7 @@ struct Run {
     frame: Frame,
     run: String,
     panel: Panel,
+    controls: Controls,
     reached: Reached,
     spec: String,
 }
@@ -44,9 +45,10 @@ pub(crate) async fn reached(store: &RunStore, run: &str) -> Result<Reached, Page
 
 pub(crate) async fn show(State(app): State<App>, Path(run): Path<String>) -> Page {
     let store = app.catalog().read(&run).await?;
-    let secret = app.access().form_secret();
+    let (panel, doing) = panel(&store, &run).await?;
     page(&Run {
-        panel: panel(&store, &run, secret, None).await?,
+        panel,
+        controls: Controls::of(&run, app.access().form_secret(), doing, None),
         reached: reached(&store, &run).await?,
         spec: text(&store.spec().await?),
         frame: Frame::of_run(&run, "run", &run),
