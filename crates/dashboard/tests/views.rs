@@ -177,7 +177,7 @@ async fn two_runs_are_compared_problem_by_problem() {
     let ui = serve(runs.path()).await;
     let page = ui.page("/compare?a=short&b=long").await;
     assert!(
-        page.contains("On 12 held-out problems that both runs were asked, long solves"),
+        page.contains("On 12 held-out problems that both runs were asked, the accuracy of long minus"),
         "{page}"
     );
     assert!(page.contains("Exact McNemar test: p"), "{page}");

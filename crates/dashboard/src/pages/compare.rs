@@ -200,7 +200,7 @@ fn summary(paired: &Paired, a: &str, b: &str) -> String {
     }
     let (low, high) = paired.interval();
     format!(
-        "On {} held-out problems that both runs were asked, {b} solves {} points relative to {a} (95% interval {} to {}): {} problems are solved by {b} only, and {} by {a} only. Exact McNemar test: {}.",
+        "On {} held-out problems that both runs were asked, the accuracy of {b} minus that of {a} is {} points (95% interval {} to {}): {} problems are solved by {b} only, and {} by {a} only. Exact McNemar test: {}.",
         number(paired.total.into()),
         points(paired.difference()),
         points(low),
