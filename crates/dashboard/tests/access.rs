@@ -3,7 +3,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a failed test panics"
+    clippy::too_many_lines,
+    reason = "a failed test panics, and some walk through many pages"
 )]
 
 mod common;
@@ -375,7 +376,10 @@ async fn addresses_lead_to_nothing_but_runs() {
         );
         assert!(!answer.body.contains("TOP SECRET"));
     }
-    assert!(!ui.page("/").await.contains("/runs/link"), "links are not listed");
+    assert!(
+        !ui.page("/").await.contains("/runs/link"),
+        "links are not listed"
+    );
     assert_eq!(ui.get("/runs/sums/spec.toml").await.status, 404);
     assert_eq!(ui.get("/runs/sums/run.db").await.status, 404);
 }

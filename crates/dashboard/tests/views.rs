@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a failed test panics"
+    clippy::too_many_lines,
+    reason = "a failed test panics, and some walk through many pages"
 )]
 
 mod common;
@@ -177,7 +178,9 @@ async fn two_runs_are_compared_problem_by_problem() {
     let ui = serve(runs.path()).await;
     let page = ui.page("/compare?a=short&b=long").await;
     assert!(
-        page.contains("On 12 held-out problems that both runs were asked, the accuracy of long minus"),
+        page.contains(
+            "On 12 held-out problems that both runs were asked, the accuracy of long minus"
+        ),
         "{page}"
     );
     assert!(page.contains("Exact McNemar test: p"), "{page}");

@@ -39,27 +39,7 @@ pub fn render(data: &ReportData) -> String {
         "pass@k: how likely at least one of k rationales for a training problem ends in the right answer, estimated without bias from all that were sampled.",
     );
     figure(&mut out, &pass::plot(data));
-    if let Some(plot) = rewards::plot(data) {
-        section(
-            &mut out,
-            "Rewards",
-            "Overall scores by the judge that counts.",
-        );
-        figure(&mut out, &plot);
-    }
-    for levels in &data.levels {
-        let side = if levels.held_out {
-            "held-out"
-        } else {
-            "training"
-        };
-        section(
-            &mut out,
-            &format!("Difficulty: {side} problems solved by {}", levels.name),
-            "",
-        );
-        figure(&mut out, &heat::plot(levels));
-    }
+    sampling(&mut out, data);
     section(
         &mut out,
         "Loss",
@@ -74,6 +54,27 @@ pub fn render(data: &ReportData) -> String {
     facts::repeat(&mut out, data);
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// What judges said and how hard problems are, where either is known.
+fn sampling(out: &mut String, data: &ReportData) {
+    if let Some(plot) = rewards::plot(data) {
+        section(out, "Rewards", "Overall scores by the judge that counts.");
+        figure(out, &plot);
+    }
+    for levels in &data.levels {
+        let side = if levels.held_out {
+            "held-out"
+        } else {
+            "training"
+        };
+        section(
+            out,
+            &format!("Difficulty: {side} problems solved by {}", levels.name),
+            "",
+        );
+        figure(out, &heat::plot(levels));
+    }
 }
 
 /// Everything up to the first section.

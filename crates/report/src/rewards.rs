@@ -80,19 +80,7 @@ fn of_loop(n: u32, rewards: &Rewards) -> String {
     }
     let middle = (f64::midpoint(FRAME.left, FRAME.right), HEIGHT - 8.0);
     plot::label(&mut out, middle, Align::Middle, "group", "overall score");
-    for (i, (class, name)) in [("solved", "right"), ("unsolved", "wrong")]
-        .iter()
-        .enumerate()
-    {
-        put(
-            &mut out,
-            format_args!(
-                "<text x=\"{}\" y=\"{}\" class=\"tick\"><tspan class=\"{class} key\">■</tspan> {name}</text>\n",
-                At(FRAME.right + 16.0),
-                At(FRAME.top + 14.0 + 20.0 * i as f64)
-            ),
-        );
-    }
+    legend(&mut out);
     plot::close(&mut out);
     out
 }
@@ -107,6 +95,22 @@ fn bar(out: &mut String, class: &str, (x, width): (f64, f64), (top, bottom): (f6
                 At(top),
                 At(width - 2.0),
                 At(bottom - top)
+            ),
+        );
+    }
+}
+
+fn legend(out: &mut String) {
+    for (i, (class, name)) in [("solved", "right"), ("unsolved", "wrong")]
+        .iter()
+        .enumerate()
+    {
+        put(
+            out,
+            format_args!(
+                "<text x=\"{}\" y=\"{}\" class=\"tick\"><tspan class=\"{class} key\">■</tspan> {name}</text>\n",
+                At(FRAME.right + 16.0),
+                At(FRAME.top + 14.0 + 20.0 * i as f64)
             ),
         );
     }

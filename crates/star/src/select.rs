@@ -93,9 +93,7 @@ pub(crate) fn select(
     let mut selected = Selected::default();
     for problem in problems {
         let mut candidates = by_problem.remove(&problem.id).unwrap_or_default();
-        rank(&mut candidates, rules.spec.rank_by);
-        // Stable: what a person wants learned comes first, and nothing else moves.
-        candidates.sort_by_key(|one| rules.marks.get(&one.sample) != Some(HandMark::Good));
+        rank(&mut candidates, rules);
         let mut seen = Seen::default();
         let mut kept = 0;
         let mut kept_of: HashMap<String, u32> = HashMap::new();
@@ -225,7 +223,8 @@ fn is_garbage(c: char) -> bool {
 
 /// Best first; the sampler's name and the index break ties, so that the order never depends on the
 /// order of arrival.
-fn rank(candidates: &mut [Judged], by: RankBy) {
+fn rank(candidates: &mut [Judged], rules: &Rules<'_>) {
+    let by = rules.spec.rank_by;
     candidates.sort_by(|a, b| {
         let completions = (&a.sample.completion, &b.sample.completion);
         let best = match by {
@@ -260,6 +259,8 @@ fn rank(candidates: &mut [Judged], by: RankBy) {
         };
         best.then_with(|| key(a).cmp(&key(b)))
     });
+    // Stable: what a person wants learned comes first, and nothing else moves.
+    candidates.sort_by_key(|one| rules.marks.get(&one.sample) != Some(HandMark::Good));
 }
 
 /// Two rationales are the same solution if they differ in white space, case or punctuation only.

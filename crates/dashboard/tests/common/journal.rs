@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::cast_lossless,
+    clippy::too_many_lines,
     dead_code,
     reason = "made up for tests and measurements"
 )]
