@@ -1,5 +1,6 @@
 //! What can be asked for on the command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use autodidact_core::VerifyKind;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Report(RunReference),
     /// Take samples or weights of a run away, in the formats of other programs.
     Export(ExportArguments),
+    /// Show runs in a browser, while they go on and afterwards.
+    Ui(UiArguments),
     /// Validate a spec and show the plan without doing anything.
     Check(CheckArguments),
     /// Write a commented spec to start from.
@@ -261,6 +264,24 @@ fn minimum(text: &str) -> Result<(Attribute, f64), String> {
     } else {
         Err("the score is no finite number".to_owned())
     }
+pub(crate) struct UiArguments {
+    /// Directory of runs.
+    #[arg(long, visible_alias = "store", value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+    /// Address to listen at. Any that other machines can reach needs the token in the address that is
+    /// printed.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// Port to listen at; 0 lets the system choose.
+    #[arg(long, default_value_t = 8420)]
+    pub(crate) port: u16,
+    /// A name of this machine under which browsers may ask for pages, beside addresses and
+    /// `localhost`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
+    /// Ask for a token at a loopback address too, where other people use this machine.
+    #[arg(long)]
+    pub(crate) token: bool,
 }
 
 #[derive(Debug, Args)]

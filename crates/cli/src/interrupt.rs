@@ -27,6 +27,14 @@ pub(crate) fn watch(printer: &Printer) -> Arc<AtomicBool> {
     flag
 }
 
+/// Waits until somebody asks this process to end.
+pub(crate) async fn asked() {
+    // Where no signal can come, only killing ends it.
+    if !Signals::new().next().await {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The signals that ask a process to end.
 struct Signals {
     #[cfg(unix)]

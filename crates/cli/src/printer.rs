@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autodidact_core::{
@@ -16,6 +16,7 @@ use autodidact_star::{
     Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
 };
 use autodidact_verify::Explanation;
+use autodidact_store::Progress;
 use indicatif::MultiProgress;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
@@ -179,6 +180,13 @@ impl Printer {
         self.result(&value, || answer_tables::judged(summary, out))
     }
 
+    /// Where the dashboard is.
+    pub(crate) fn dashboard(&self, url: &str) -> Result<(), Failure> {
+        self.result(&json!({ "url": url }), || {
+            format!("dashboard: {url}\nCtrl-C ends it; runs go on without it")
+        })
+    }
+
     /// A failure, without a stack trace.
     pub(crate) fn failure(&self, failure: &Failure) {
         if matches!(failure, Failure::No) {
@@ -255,6 +263,13 @@ impl Printer {
     pub(crate) fn script(&self, script: &str) {
         self.bars
             .suspend(|| drop(write!(std::io::stdout(), "{script}")));
+    /// Files that were written.
+    pub(crate) fn paths(&self, files: &[(&str, PathBuf)]) -> Result<(), Failure> {
+        let value: BTreeMap<&str, &PathBuf> = files.iter().map(|(what, p)| (*what, p)).collect();
+        self.result(&value, || {
+            let line = |(what, path): &(&str, PathBuf)| format!("{what}: {}", path.display());
+            files.iter().map(line).collect::<Vec<_>>().join("\n")
+        })
     }
 
     pub(crate) fn fetched(&self, fetched: &Fetched) -> Result<(), Failure> {
@@ -367,15 +382,29 @@ impl Printer {
         })
     }
 
-    pub(crate) fn status(&self, status: &RunStatus) -> Result<(), Failure> {
-        self.result(status, || {
+    /// Where a run stands, and what its process does, if it has one.
+    pub(crate) fn status(
+        &self,
+        status: &RunStatus,
+        progress: Option<&Progress>,
+    ) -> Result<(), Failure> {
+        let working = progress.filter(|p| p.is_working() && status.state == RunState::Unfinished);
+        let mut value = serde_json::to_value(status)?;
+        if let Some(progress) = working {
+            value["progress"] = serde_json::to_value(progress)?;
+        }
+        self.result(&value, || {
             let state = match status.state {
+                RunState::Unfinished if working.is_some() => "under way",
                 RunState::Unfinished => {
                     "unfinished; `autodidact run` with its spec goes on with it"
                 }
                 RunState::Finished => "finished",
             };
             let mut text = format!("run {}: {state}", status.run);
+            if let Some(progress) = working {
+                text += &format!("\n{}", tables::progress(progress));
+            }
             if let Some(base) = &status.base {
                 let percent = 100.0 * base.accuracy;
                 text += &format!(

@@ -2,6 +2,7 @@
 
 use autodidact_core::{IterationResult, Message, Prompt};
 use autodidact_star::{BeforeAndAfter, IterationDetail, ShownAnswer};
+use autodidact_store::{Progress, ProgressState};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
@@ -63,6 +64,32 @@ pub(crate) fn iterations(
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+/// What the process of a run does.
+pub(crate) fn progress(progress: &Progress) -> String {
+    let now = match progress.state {
+        ProgressState::Paused => "paused",
+        _ => "now",
+    };
+    let title = match progress.iteration {
+        0 => progress.title.clone(),
+        n => format!("loop {n}: {}", progress.title),
+    };
+    let mut text = format!(
+        "{now}: {title}, {} of {}, {:.1}/s, {:.0} tokens/s",
+        progress.done,
+        progress.total,
+        progress.per_second(),
+        progress.tokens_per_second()
+    );
+    if let Some(loss) = progress.loss {
+        text += &format!(", loss {loss:.3}");
+    }
+    if let Some(seconds) = progress.seconds_left() {
+        text += &format!(", {} left", autodidact_report::duration(seconds));
+    }
+    text
 }
 
 /// A p-value that is short and never 0.
@@ -225,6 +252,26 @@ mod tests {
             Some(&[detail.clone(), detail]),
             Some(0.17)
         ));
+    }
+
+    #[test]
+    fn the_line_of_a_process() {
+        let now = Progress {
+            state: ProgressState::Running,
+            iteration: 2,
+            title: "sampling rationales".to_owned(),
+            done: 150,
+            total: 600,
+            made: 100,
+            tokens: 4000,
+            seconds: 20.0,
+            loss: None,
+            heard: 0.0,
+        };
+        insta::assert_snapshot!(
+            progress(&now),
+            @"now: loop 2: sampling rationales, 150 of 600, 5.0/s, 200 tokens/s, 1 min 30 s left"
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::printer::Printer;
 
-const BAR: &str = "{prefix} {bar:30} {pos}/{len}  {msg}  {elapsed} elapsed, {eta} left";
+const BAR: &str =
+    "{prefix} {bar:30} {pos}/{len}  {per_sec:1}  {msg}  {elapsed} elapsed, {eta} left";
 const DOWNLOAD: &str = "{prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
 
 fn style(template: &str) -> ProgressStyle {
@@ -46,6 +47,8 @@ impl Stage {
         };
         let bar = bar(printer, &title, total, BAR);
         bar.set_position(done);
+        // What earlier attempts did took no time of this one.
+        bar.reset_eta();
         Self {
             title,
             bar,

@@ -40,7 +40,7 @@ pub use prompt::{HintPlace, Message, Prompt, PromptFormat};
 pub use refuse_spec::RefuseSpec;
 pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use scores::{Attribute, ScoreError, Scores, Weights};
-pub use selection::{KeptRationale, RefusalReason, Selection};
+pub use selection::{HandMark, KeptRationale, RefusalReason, Selection};
 pub use spec::{
     Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
     RunName, RunSection, RunSpec, SampleArithmetic, SampleSpec, SelectSpec, StepSchedule, StopSpec,

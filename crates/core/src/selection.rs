@@ -42,6 +42,8 @@ pub enum RefusalReason {
     LowScore,
     /// The run learns from other samplers only.
     NotTrainedOn,
+    /// A person marked it as bad.
+    MarkedBad,
 }
 
 impl RefusalReason {
@@ -64,6 +66,7 @@ impl RefusalReason {
             Self::WrongStep => "wrong-step",
             Self::LowScore => "low-score",
             Self::NotTrainedOn => "not-trained-on",
+            Self::MarkedBad => "marked-bad",
         }
     }
 }
@@ -71,6 +74,26 @@ impl RefusalReason {
 impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What a person said about a rationale. It holds for every text of its problem that says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandMark {
+    /// Worth learning from, whatever casts doubt on it; if its answer is right.
+    Good,
+    /// Not to be learned from.
+    Bad,
+}
+
+impl HandMark {
+    /// The name used in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+        }
     }
 }
 

@@ -31,6 +31,17 @@ fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A text of a run without what may not stand in a page even when it is escaped: control characters,
+/// and those that reorder the text around them. Whoever shows it still has to escape it.
+pub fn clean(text: &str) -> String {
+    let visible = |c: char| match c {
+        '\n' | '\t' => c,
+        c if c.is_control() || is_direction(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(visible).collect()
+}
+
 /// Appends to a page.
 pub(crate) fn put(out: &mut String, args: fmt::Arguments<'_>) {
     // Writing to a `String` cannot fail.

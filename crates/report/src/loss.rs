@@ -190,7 +190,7 @@ fn legend(out: &mut String, lines: &[Line]) {
         put(
             out,
             format_args!(
-                "<li><span class=\"swatch {}\" style=\"opacity:{:.2}\"></span>{} {}</li>\n",
+                "<li><svg class=\"swatch {}\" viewBox=\"0 0 22 10\" opacity=\"{:.2}\" aria-hidden=\"true\"><path d=\"M0 5H22\" class=\"curve\"/></svg>{} {}</li>\n",
                 line.class,
                 line.opacity,
                 Text(&line.name),

@@ -8,22 +8,22 @@ pub(crate) const NONE: &str = "–";
 
 /// A measured proportion with its 95% Wilson interval, from the counts alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Share {
+pub struct Share {
     /// Right answers, at most `total`.
-    pub(crate) right: u32,
+    pub right: u32,
     /// Questions, at least one.
-    pub(crate) total: u32,
+    pub total: u32,
     /// 0 to 1.
-    pub(crate) value: f64,
+    pub value: f64,
     /// Lower end of the interval, at most `value`.
-    pub(crate) low: f64,
+    pub low: f64,
     /// Upper end of the interval, at least `value`.
-    pub(crate) high: f64,
+    pub high: f64,
 }
 
 impl Share {
     /// `None` without questions: nothing was measured then, which is not the same as 0%.
-    pub(crate) fn new(right: u32, total: u32) -> Option<Self> {
+    pub fn new(right: u32, total: u32) -> Option<Self> {
         if total == 0 {
             return None;
         }
@@ -41,18 +41,18 @@ impl Share {
     }
 
     /// `12.5%`
-    pub(crate) fn percent(&self) -> String {
+    pub fn percent(&self) -> String {
         percent(self.value)
     }
 
     /// `10.1–15.2%`
-    pub(crate) fn interval(&self) -> String {
+    pub fn interval(&self) -> String {
         format!("{:.1}–{:.1}%", 100.0 * self.low, 100.0 * self.high)
     }
 }
 
 /// `12.5%` for 0.125.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     if share.is_finite() {
         format!("{:.1}%", 100.0 * share.clamp(0.0, 1.0))
     } else {
@@ -61,7 +61,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A difference of two proportions in percentage points: `+12.5`, `−3.0`, `±0.0`.
-pub(crate) fn points(difference: f64) -> String {
+pub fn points(difference: f64) -> String {
     let tenths = (1000.0 * difference).round();
     if !tenths.is_finite() {
         NONE.to_owned()
@@ -74,7 +74,7 @@ pub(crate) fn points(difference: f64) -> String {
 }
 
 /// `1,234,567`
-pub(crate) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -87,7 +87,7 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// Like [`count`], but no wider than seven characters.
-pub(crate) fn short_count(n: u64) -> String {
+pub fn short_count(n: u64) -> String {
     match n {
         0..1_000_000 => count(n),
         1_000_000..1_000_000_000 => format!("{:.1}M", n as f64 / 1e6),
@@ -114,7 +114,7 @@ pub(crate) fn decimal(x: f64) -> String {
 }
 
 /// `p = 0.012`, `p = 3e-15`; for a test that cannot be told apart from certainty, `p < 1e-300`.
-pub(crate) fn p_value(p: f64) -> String {
+pub fn p_value(p: f64) -> String {
     if !(0.0..=1.0).contains(&p) {
         return "p unknown".to_owned();
     }
@@ -139,7 +139,7 @@ pub(crate) fn p_value(p: f64) -> String {
 }
 
 /// `4.2 s`, `3 min 20 s`, `2 h 05 min`
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if !(0.0..1e15).contains(&seconds) {
         return NONE.to_owned();
     }

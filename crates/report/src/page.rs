@@ -6,7 +6,10 @@ use autodidact_star::ReportData;
 use crate::html::{Text, put};
 use crate::number::plural;
 use crate::verdict::{SIGNIFICANCE, verdict};
-use crate::{accuracy, bars, examples, loss, tables};
+use crate::{accuracy, bars, examples, facts, fates, heat, loss, pass, rewards, tables};
+
+/// The style of plots and of the tables beside them, for pages that show them; light and dark.
+pub const PLOT_STYLE: &str = include_str!("plots.css");
 
 /// The report of a run as one HTML file that needs nothing else.
 pub fn render(data: &ReportData) -> String {
@@ -26,6 +29,19 @@ pub fn render(data: &ReportData) -> String {
     figure(&mut out, &bars::plot(data));
     section(
         &mut out,
+        "What became of samples",
+        "Kept for training, or refused for the first reason that applies.",
+    );
+    figure(&mut out, &fates::plot(data));
+    section(
+        &mut out,
+        "Sampling",
+        "pass@k: how likely at least one of k rationales for a training problem ends in the right answer, estimated without bias from all that were sampled.",
+    );
+    figure(&mut out, &pass::plot(data));
+    sampling(&mut out, data);
+    section(
+        &mut out,
         "Loss",
         "Every training starts from the untaught model again.",
     );
@@ -34,15 +50,31 @@ pub fn render(data: &ReportData) -> String {
     out += &tables::tables(data);
     section(&mut out, "Before and after", "");
     out += &examples::examples(data);
-    put(
-        &mut out,
-        format_args!(
-            "<details>\n<summary>The spec of this run</summary>\n<pre>{}</pre>\n</details>\n",
-            Text(data.spec.trim())
-        ),
-    );
+    section(&mut out, "Again", "");
+    facts::repeat(&mut out, data);
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// What judges said and how hard problems are, where either is known.
+fn sampling(out: &mut String, data: &ReportData) {
+    if let Some(plot) = rewards::plot(data) {
+        section(out, "Rewards", "Overall scores by the judge that counts.");
+        figure(out, &plot);
+    }
+    for levels in &data.levels {
+        let side = if levels.held_out {
+            "held-out"
+        } else {
+            "training"
+        };
+        section(
+            out,
+            &format!("Difficulty: {side} problems solved by {}", levels.name),
+            "",
+        );
+        figure(out, &heat::plot(levels));
+    }
 }
 
 /// Everything up to the first section.
@@ -63,7 +95,7 @@ fn head(out: &mut String, data: &ReportData) {
     put(
         out,
         format_args!(
-            "<title>{run} – Autodidact</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n\
+            "<title>{run} – Autodidact</title>\n<style>\n{PLOT_STYLE}{}</style>\n</head>\n<body>\n<main>\n\
              <h1>{run}</h1>\n<p class=\"state\">Autodidact run, {state}, {}</p>\n\
              <p class=\"verdict\">{}</p>\n",
             include_str!("style.css"),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use autodidact_core::{BaselineMeasurement, IterationResult, StageSeconds};
 use autodidact_star::{IterationDetail, ReportData};
 
-use crate::faculty;
 use crate::html::{Text, put};
-use crate::number::{NONE, Share, count, decimal, duration, p_value, points};
+use crate::number::{NONE, Share, count, decimal, duration, p_value, percent, points};
 use crate::soundness;
+use crate::{facts, faculty};
 
 /// A table is headings and rows of texts that are not escaped yet; the first column names the row.
 pub(crate) struct Table<'a> {
@@ -79,6 +79,9 @@ pub(crate) fn tables(data: &ReportData) -> String {
         soundness::overlaps(data),
         faculty::models(data),
         faculty::judges(data),
+        sampled(data),
+        facts::costs(data),
+        facts::environment(data),
     ] {
         out += &table.map_or_else(String::new, |t| t.html());
     }
@@ -189,6 +192,36 @@ fn learned(data: &ReportData) -> Table<'static> {
     }
 }
 
+/// What sampling reaches: pass@1, pass@k and different solutions.
+fn sampled(data: &ReportData) -> Option<Table<'static>> {
+    let rows: Vec<Vec<String>> = data
+        .sampled
+        .iter()
+        .map(|loop_| {
+            let first = loop_.pass_at.first();
+            let last = loop_.pass_at.last().filter(|(k, _)| *k > 1);
+            vec![
+                loop_.iteration.to_string(),
+                count(loop_.samples),
+                count(loop_.right),
+                first.map_or_else(|| NONE.to_owned(), |(_, share)| percent(*share)),
+                last.map_or_else(
+                    || NONE.to_owned(),
+                    |(k, share)| format!("{} (k = {k})", percent(*share)),
+                ),
+                loop_
+                    .distinct
+                    .map_or_else(|| NONE.to_owned(), |n| count(n.into())),
+            ]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: "Rationales of the student for training problems, without the hint; different solutions among all right answers of the loop",
+        head: texts(&["loop", "rationales", "right", "pass@1", "pass@k", "different solutions"]),
+        rows,
+    })
+}
+
 /// Why samples were not learned from, and how many were right by luck.
 fn refused(data: &ReportData) -> Table<'static> {
     let reasons: BTreeSet<&str> = data
@@ -244,6 +277,10 @@ pub(crate) fn in_words(reason: &str) -> &str {
         "false-equation" => "false equation",
         "extractors-disagree" => "two readings of the answer",
         "duplicate-reasoning" => "same equations",
+        "garbled" => "no text",
+        "low-score" => "low score",
+        "not-trained-on" => "another model's",
+        "marked-bad" => "marked bad by hand",
         other => other,
     }
 }

@@ -3,7 +3,7 @@
 use autodidact_core::{IterationResult, RunState};
 use autodidact_star::ReportData;
 
-use crate::number::{Share, p_value, plural};
+use crate::number::{Share, p_value, plural, points};
 
 /// A p-value below this is called significant.
 pub const SIGNIFICANCE: f64 = 0.01;
@@ -34,7 +34,12 @@ fn finished(data: &ReportData) -> String {
     let Some(best) = best_loop(data) else {
         return "The run finished without a completed loop; no adapter was published.".to_owned();
     };
-    let reached = format!("{}, against {}", solved(best), baseline(data));
+    let reached = format!(
+        "{}, against {}{}",
+        solved(best),
+        baseline(data),
+        apart(data)
+    );
     let p = best.evaluation.p_value;
     let test = format!("exact McNemar test, {}, level {SIGNIFICANCE}", p_value(p));
     let significant = p < SIGNIFICANCE;
@@ -75,6 +80,21 @@ fn unfinished(data: &ReportData) -> String {
             baseline(data)
         ),
     }
+}
+
+/// `; that is 43.5 points more (95% interval +36.1 to +50.4)`, where problems were compared one by one
+fn apart(data: &ReportData) -> String {
+    let Some(paired) = &data.paired else {
+        return String::new();
+    };
+    let (difference, (low, high)) = (paired.difference(), paired.interval());
+    let more = if difference < 0.0 { "fewer" } else { "more" };
+    format!(
+        ", {:.1} points {more} (95% interval {} to {})",
+        100.0 * difference.abs(),
+        points(low),
+        points(high)
+    )
 }
 
 /// `61.0% of 200 held-out problems after loop 2`

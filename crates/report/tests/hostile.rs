@@ -36,6 +36,23 @@ fn with_texts(mut data: ReportData, texts: &[String]) -> ReportData {
         overlap.evaluate.0 = next();
         overlap.shared = next();
     }
+    for levels in &mut data.levels {
+        levels.name = next();
+        for value in &mut levels.values {
+            *value = next();
+        }
+        for row in &mut levels.rows {
+            row.0 = next();
+        }
+    }
+    if let Some(environment) = &mut data.environment {
+        environment.processor = Some(next());
+        environment.system = next();
+    }
+    data.spending = std::mem::take(&mut data.spending)
+        .into_values()
+        .map(|spent| (next(), spent))
+        .collect();
     for example in &mut data.examples {
         example.problem.id.0 = next();
         example.problem.question = next();
@@ -76,6 +93,25 @@ fn with_numbers(mut data: ReportData, numbers: &[f64], counts: &[u32]) -> Report
     for detail in &mut data.details {
         detail.final_loss = number();
         (detail.rationales_lucky, detail.rationales_right) = (count(), count());
+    }
+    for sampled in &mut data.sampled {
+        for (k, share) in &mut sampled.pass_at {
+            (*k, *share) = (count(), number());
+        }
+    }
+    for levels in &mut data.levels {
+        for cell in levels.rows.iter_mut().flat_map(|row| &mut row.1) {
+            *cell = Some((count().into(), count().into()));
+        }
+    }
+    for rewards in data.details.iter_mut().filter_map(|d| d.rewards.as_mut()) {
+        (rewards.low, rewards.high) = (number(), number());
+        for bar in rewards.right.iter_mut().chain(&mut rewards.wrong) {
+            *bar = count();
+        }
+    }
+    if let Some(paired) = &mut data.paired {
+        (paired.gained, paired.lost, paired.total) = (count(), count(), count());
     }
     for curve in &mut data.losses {
         for loss in &mut curve.losses {

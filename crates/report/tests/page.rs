@@ -69,6 +69,8 @@ fn a_run_that_just_started_makes_a_page() {
     data.losses.clear();
     data.overlaps.clear();
     data.examples.clear();
+    data.environment = None;
+    data.spending.clear();
     data.spec.clear();
     assert_sound(&data);
     let body = body(&data);

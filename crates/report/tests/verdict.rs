@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use autodidact_core::{EvaluationResult, RunState};
 use autodidact_report::verdict;
-use autodidact_star::ReportData;
+use autodidact_star::{Paired, ReportData};
 
 use common::sample;
 
@@ -21,6 +21,11 @@ fn reached(right: u32, p_value: f64) -> ReportData {
     let (first, second) = (evaluation(right.saturating_sub(5)), evaluation(right));
     data.status.iterations[0].evaluation = first;
     data.status.iterations[1].evaluation = second;
+    data.paired = Some(Paired {
+        gained: right.saturating_sub(35) + 4,
+        lost: 35_u32.saturating_sub(right) + 4,
+        total: 200,
+    });
     if right <= 35 {
         data.status.best = None;
     }

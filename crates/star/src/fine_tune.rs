@@ -142,6 +142,10 @@ impl Run {
             &directory.join(format!("training/{name}.jsonl")),
             &jsonl(&pairs)?,
         )?;
+        let shown = spread(&pairs, SHOWN);
+        let shown = self.student.seen(&TrainingSet::Completions(shown))?;
+        let seen = format!("seen {trained}");
+        self.store.finish_stage(iteration, &seen, &shown).await?;
         let job = TrainingJob {
             set: TrainingSet::Completions(pairs),
             spec: self.spec.train.clone(),
@@ -183,6 +187,7 @@ impl Run {
         });
         let (sender, receiver) = mpsc::unbounded_channel();
         let (student, stop) = (self.student.clone(), self.stop.clone());
+        let gate = self.gate.clone();
         let worker = tokio::task::spawn_blocking(move || {
             let on_step = move |report| {
                 let (done, journaled) = std::sync::mpsc::channel();
@@ -192,6 +197,7 @@ impl Run {
                 if sender.send((report, done)).is_ok() {
                     let _ = journaled.recv();
                 }
+                gate.pass();
             };
             student.train(&job, &on_step, &stop)
         });
@@ -246,6 +252,15 @@ impl Run {
         self.store.finish_stage(0, "best", &best).await?;
         Ok(())
     }
+}
+
+/// Training texts shown of one training at most.
+const SHOWN: usize = 24;
+
+/// So many of the pairs, from the first to the last.
+fn spread(pairs: &[TrainingPair], most: usize) -> Vec<TrainingPair> {
+    let step = pairs.len().div_ceil(most).max(1);
+    pairs.iter().step_by(step).cloned().collect()
 }
 
 fn jsonl(pairs: &[TrainingPair]) -> Result<Vec<u8>, StarError> {

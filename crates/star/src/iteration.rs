@@ -7,6 +7,7 @@ use autodidact_judges::JudgeCalibration;
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::ModelSummary;
+use crate::rewards::Rewards;
 
 /// Counts of samples and rationales of one outer loop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ pub struct IterationDetail {
     /// What was suspicious about right answers.
     #[serde(default, skip_serializing_if = "FlagCounts::is_empty")]
     pub flags: FlagCounts,
+    /// Different solutions among right answers, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u32>,
+    /// How judges' overall scores are spread, where there are judges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewards: Option<Rewards>,
     /// How many samples each reason refused.
     pub refused: BTreeMap<String, u32>,
     /// Loss of the last optimizer step, in nats per token.

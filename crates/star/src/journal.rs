@@ -135,12 +135,16 @@ impl Run {
             .as_ref()
             .map(|path| self.store.directory().join(path));
         let (student, stop) = (self.student.clone(), self.stop.clone());
+        let gate = self.gate.clone();
         let (options, seed) = (sampling.options.clone(), self.spec.run.seed);
         let arithmetic = arithmetic(&self.spec);
         let worker = tokio::task::spawn_blocking(move || {
             let sampler = student.sampler(adapter.as_deref(), arithmetic)?;
             // Nobody listens any more only if journaling failed; that error is the one to report.
-            let deliver = move |sample| drop(sender.send(sample));
+            let deliver = move |sample| {
+                drop(sender.send(sample));
+                gate.pass();
+            };
             sampler.sample(&asks, &options, seed, &deliver, &stop)
         });
         let journaled = self.journal(&mut receiver).await;

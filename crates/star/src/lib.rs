@@ -10,10 +10,13 @@ mod baseline;
 mod checker;
 mod controls;
 mod ensemble;
+mod environment;
 mod error;
 mod faculty;
 mod fine_tune;
 mod flags;
+mod gate;
+mod hand_marks;
 mod iteration;
 mod journal;
 mod local;
@@ -22,9 +25,12 @@ mod outer_loop;
 mod overlaps;
 mod progress;
 mod prompt;
+mod pulse;
 mod rationalize;
 mod report;
+mod rewards;
 mod run;
+mod sampled;
 mod seams;
 mod select;
 mod statistics;
@@ -39,6 +45,7 @@ pub use ensemble::{
     Writer, check_choosing, check_declarations, encode_prompt, ensemble_prompt, judge_file,
     read_batch_file, write_batch_file,
 };
+pub use environment::Environment;
 pub use error::StarError;
 pub use faculty::{Faculty, author};
 pub use flags::{ShownHint, inspect};
@@ -50,10 +57,14 @@ pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
 pub use run::{Parts, Run, prompt_format, validate};
+pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, overview, report_data};
+pub use rewards::Rewards;
+pub use run::{Parts, Run, validate};
+pub use sampled::{Cell, Levels, Sampled};
 pub use seams::{
-    Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
-    TrainingSet,
+    Ask, Deliver, Preference, Sampler, ScoredAnswer, SeenExample, SeenToken, Student, Trainer,
+    TrainingJob, TrainingPair, TrainingSet,
 };
-pub use statistics::{accuracy, compare, mcnemar, wilson};
+pub use statistics::{Paired, accuracy, compare, mcnemar, pass_at, wilson};
 pub use status::status;
 pub use teach::teacher_prompt;

@@ -15,8 +15,8 @@ use autodidact_store::atomic_write;
 
 use crate::StarError;
 use crate::seams::{
-    Ask, Deliver, Preference, Sampler, ScoredAnswer, Student, Trainer, TrainingJob, TrainingPair,
-    TrainingSet,
+    Ask, Deliver, Preference, Sampler, ScoredAnswer, SeenExample, SeenToken, Student, Trainer,
+    TrainingJob, TrainingPair, TrainingSet,
 };
 
 /// A student that lives in a GGUF file and runs in this process.
@@ -41,6 +41,41 @@ impl LocalStudent {
     /// The model.
     pub fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// The tokens of an answer, the end-of-text token behind them.
+    fn answer(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let tokenizer = self.model.tokenizer();
+        let mut tokens = tokenizer.encode_continuation(text)?;
+        tokens.push(tokenizer.end_of_text());
+        Ok(tokens)
+    }
+
+    fn completion(&self, pair: &TrainingPair) -> Result<TrainingExample, EngineError> {
+        let mut tokens = encode(&self.model, &pair.prompt)?;
+        let prompt_tokens = tokens.len();
+        tokens.extend(self.answer(&pair.completion)?);
+        Ok(TrainingExample {
+            tokens,
+            prompt_tokens,
+        })
+    }
+
+    /// A training text, token by token.
+    fn shown(&self, pair: &TrainingPair) -> Result<SeenExample, EngineError> {
+        let example = self.completion(pair)?;
+        let tokenizer = self.model.tokenizer();
+        let shown = |id: &u32| SeenToken {
+            id: *id,
+            text: String::from_utf8_lossy(tokenizer.token_bytes(*id)).into_owned(),
+        };
+        let last = example.tokens.last();
+        Ok(SeenExample {
+            model: pair.model.clone(),
+            ends: last.is_some_and(|id| tokenizer.is_end_of_text(*id)),
+            prompt_tokens: example.prompt_tokens as u32,
+            tokens: example.tokens.iter().map(shown).collect(),
+        })
     }
 
     fn preference(&self, pair: &Preference) -> Result<PreferencePair, EngineError> {
@@ -239,6 +274,14 @@ impl Sampler for LocalSampler {
 }
 
 impl Trainer for LocalStudent {
+    fn seen(&self, set: &TrainingSet) -> Result<Vec<SeenExample>, StarError> {
+        let TrainingSet::Completions(pairs) = set else {
+            return Ok(Vec::new());
+        };
+        let shown: Result<Vec<_>, EngineError> = pairs.iter().map(|p| self.shown(p)).collect();
+        Ok(shown?)
+    }
+
     fn train(
         &self,
         job: &TrainingJob,

@@ -20,26 +20,44 @@ use autodidact_core::{
     IterationResult, KeptRationale, Mode, RunState, RunStatus, TeachOn, TrainCounts,
 };
 use autodidact_judges::{Calibration, JudgeCalibration};
+use autodidact_store::ProgressState;
 use std::collections::HashSet;
 
 use crate::baseline::Baseline;
+use crate::environment::{self, Environment};
 use crate::iteration::IterationDetail;
 use crate::journal::Sampling;
 use crate::progress::Event;
+use crate::pulse::Attention;
+use crate::rewards::rewards;
 use crate::run::{Run, Version};
-use crate::select::{Judged, Rules, Selected, count_flags, count_refusals, select};
+use crate::select::{
+    Judged, Rules, Selected, count_flags, count_refusals, count_solutions, select,
+};
 use crate::{StarError, statistics};
 
 impl Run {
     /// Runs the algorithm to its end, from wherever the journal stands.
     pub async fn star(&self) -> Result<RunStatus, StarError> {
+        let (store, pulse) = (&self.store, &self.pulse);
+        let attention = Attention::begin(store.clone(), pulse.clone(), self.stop.clone()).await?;
         let outcome = self.algorithm().await;
-        self.faculty.flush().await?;
+        let flushed = self.faculty.flush().await;
+        let state = match outcome {
+            Ok(_) => ProgressState::Finished,
+            Err(_) => ProgressState::Parked,
+        };
+        attention.end(store, pulse, state).await;
+        flushed?;
         outcome
     }
 
     async fn algorithm(&self) -> Result<RunStatus, StarError> {
         self.check_inputs().await?;
+        let environment = Environment::here();
+        self.store
+            .finish_stage(0, environment::STAGE, &environment)
+            .await?;
         self.store.record_problems(&self.task.train).await?;
         self.store.record_problems(&self.task.evaluate).await?;
         let baseline = self.measure_baselines().await?;
@@ -147,6 +165,7 @@ impl Run {
             train_on: &self.spec.teach.train_on,
             caps: self.faculty.caps(),
             terms: self.faculty.terms(),
+            marks: self.hand_marks(n).await?,
         };
         detail.judges = calibrate(&judged);
         let everything = judged.clone();
@@ -164,6 +183,8 @@ impl Run {
         detail.kept_rationalizations = of_mode(Mode::Rationalization);
         detail.refused = count_refusals(&decisions);
         detail.flags = count_flags(&everything, &decisions);
+        detail.distinct = Some(count_solutions(&everything));
+        detail.rewards = rewards(&everything);
         let counts = TrainCounts {
             total: problems.len() as u32,
             right: solved_plainly.len() as u32,

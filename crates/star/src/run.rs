@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::checker::Checker;
 use crate::faculty::Faculty;
+use crate::gate::Gate;
 use crate::progress::Observer;
 use crate::prompt::Prompter;
+use crate::pulse::Pulse;
 use crate::seams::Student;
 use crate::{StarError, overlaps};
 
@@ -27,6 +29,8 @@ pub struct Run {
     pub(crate) faculty: Faculty,
     pub(crate) student: Arc<dyn Student>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) prompter: Prompter,
     inputs: Inputs,
@@ -95,6 +99,8 @@ impl Run {
         let both = task.train.iter().chain(&task.evaluate);
         let problems: HashMap<_, _> = both.map(|p| (p.id.clone(), p.clone())).collect();
         let inputs = Inputs::new(&task, model)?;
+        let gate = Arc::new(Gate::new(stop.clone()));
+        let pulse = Arc::new(Pulse::new(observer, gate.clone()));
         Ok(Self {
             spec,
             task,
@@ -102,7 +108,9 @@ impl Run {
             store,
             faculty,
             student,
-            observer,
+            observer: pulse.clone(),
+            pulse,
+            gate,
             stop,
             prompter,
             inputs,
@@ -132,19 +140,22 @@ impl Run {
         }
     }
 
-    /// Runs a stage and adds the time it took, whether it succeeds or not.
+    /// Runs a stage and adds the time it took, pauses aside, whether it succeeds or not.
     pub(crate) async fn timed<T>(
         &self,
         iteration: u32,
         stage: &str,
         work: impl Future<Output = Result<T, StarError>>,
     ) -> Result<T, StarError> {
+        self.gate.passed().await;
         self.check_interrupted()?;
-        let started = Instant::now();
+        let (started, paused) = (Instant::now(), self.gate.closed_for());
         let outcome = work.await;
+        let paused = self.gate.closed_for().saturating_sub(paused);
+        let spent = started.elapsed().saturating_sub(paused);
         let recorded = self
             .store
-            .add_seconds(iteration, stage, started.elapsed().as_secs_f64())
+            .add_seconds(iteration, stage, spent.as_secs_f64())
             .await;
         let value = outcome?;
         recorded?;

@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use autodidact_core::{Prompt, Sample, SampleKey, TrainSpec};
 use autodidact_engine::{Arithmetic, PreferenceLoss, SamplingOptions, StepReport};
 
+use serde::{Deserialize, Serialize};
+
 use crate::StarError;
 
 /// A prompt and the samples wanted for it.
@@ -117,8 +119,36 @@ pub struct TrainingJob {
     pub checkpoint: std::path::PathBuf,
 }
 
+/// A token as it stands in a training text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenToken {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// Its bytes as text; those that are no text for themselves are U+FFFD.
+    pub text: String,
+}
+
+/// A training text as the model sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenExample {
+    /// Who wrote it.
+    pub model: String,
+    /// All of its tokens.
+    pub tokens: Vec<SeenToken>,
+    /// The first of them, which the loss leaves out.
+    pub prompt_tokens: u32,
+    /// The last one is the end-of-text token.
+    pub ends: bool,
+}
+
 /// Something that fine-tunes the base model.
 pub trait Trainer: Send + Sync {
+    /// How a set looks to the model; nothing where that cannot be told.
+    fn seen(&self, set: &TrainingSet) -> Result<Vec<SeenExample>, StarError> {
+        let _ = set;
+        Ok(Vec::new())
+    }
+
     /// Trains from the base, or goes on from the job's checkpoint, and writes the adapter. Blocks.
     fn train(
         &self,

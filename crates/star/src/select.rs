@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use autodidact_core::{
-    FinishReason, Flag, FlagCounts, KeptRationale, Problem, ProblemId, RankBy, RefusalReason,
-    Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
+    FinishReason, Flag, FlagCounts, HandMark, KeptRationale, Problem, ProblemId, RankBy,
+    RefusalReason, Sample, SampleKey, Scores, SelectSpec, Selection, TrainOn, Verdict,
 };
 use autodidact_store::Verified;
 use autodidact_tasks::equation_list;
 
 use crate::ensemble::Candidate;
 use crate::faculty::author;
+use crate::hand_marks::HandMarks;
 use crate::prompt::Prompter;
 
 /// A sample with what the verifier said about it.
@@ -54,6 +55,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) caps: BTreeMap<String, u32>,
     /// The terms of each teacher's provider.
     pub(crate) terms: BTreeMap<String, String>,
+    /// What people said about rationales.
+    pub(crate) marks: HandMarks,
 }
 
 impl Rules<'_> {
@@ -90,7 +93,7 @@ pub(crate) fn select(
     let mut selected = Selected::default();
     for problem in problems {
         let mut candidates = by_problem.remove(&problem.id).unwrap_or_default();
-        rank(&mut candidates, rules.spec.rank_by);
+        rank(&mut candidates, rules);
         let mut seen = Seen::default();
         let mut kept = 0;
         let mut kept_of: HashMap<String, u32> = HashMap::new();
@@ -99,6 +102,7 @@ pub(crate) fn select(
             let completion = prompter.completion(&candidate.sample.completion.text);
             let own = kept_of.entry(author.clone()).or_default();
             let mut flags = Vec::new();
+            let good = rules.marks.get(&candidate.sample) == Some(HandMark::Good);
             let refused = refusal(&candidate, rules).or_else(|| {
                 if prompter
                     .stops()
@@ -110,7 +114,9 @@ pub(crate) fn select(
                 flags.extend(seen.equations(&candidate.sample));
                 if !seen.text(&candidate.sample) {
                     Some(RefusalReason::Duplicate)
-                } else if let Some(flag) = flags.iter().find(|f| rules.spec.refuse.refuses(f)) {
+                } else if let Some(flag) =
+                    flags.iter().find(|f| !good && rules.spec.refuse.refuses(f))
+                {
                     Some(flag.refusal())
                 } else if kept >= rules.spec.per_problem
                     || rules.caps.get(&author).is_some_and(|cap| *own >= *cap)
@@ -163,6 +169,12 @@ fn refusal(candidate: &Judged, rules: &Rules<'_>) -> Option<RefusalReason> {
     if text.chars().any(is_garbage) {
         return Some(RefusalReason::Garbled);
     }
+    match rules.marks.get(sample) {
+        Some(HandMark::Bad) => return Some(RefusalReason::MarkedBad),
+        // A person knows better than signs and scores do; the verdict was asked above.
+        Some(HandMark::Good) => return None,
+        None => {}
+    }
     let flags = &verified.verification.flags;
     if let Some(flag) = flags.iter().find(|flag| spec.refuse.refuses(flag)) {
         return Some(flag.refusal());
@@ -211,7 +223,8 @@ fn is_garbage(c: char) -> bool {
 
 /// Best first; the sampler's name and the index break ties, so that the order never depends on the
 /// order of arrival.
-fn rank(candidates: &mut [Judged], by: RankBy) {
+fn rank(candidates: &mut [Judged], rules: &Rules<'_>) {
+    let by = rules.spec.rank_by;
     candidates.sort_by(|a, b| {
         let completions = (&a.sample.completion, &b.sample.completion);
         let best = match by {
@@ -246,10 +259,12 @@ fn rank(candidates: &mut [Judged], by: RankBy) {
         };
         best.then_with(|| key(a).cmp(&key(b)))
     });
+    // Stable: what a person wants learned comes first, and nothing else moves.
+    candidates.sort_by_key(|one| rules.marks.get(&one.sample) != Some(HandMark::Good));
 }
 
 /// Two rationales are the same solution if they differ in white space, case or punctuation only.
-fn fingerprint(text: &str) -> String {
+pub(crate) fn fingerprint(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().flat_map(char::to_lowercase) {
         if c.is_alphanumeric() || "+-*/=.%<>".contains(c) {
@@ -277,6 +292,17 @@ pub(crate) fn count_flags(judged: &[Judged], decisions: &[Selection]) -> FlagCou
     counts
 }
 
+/// Different solutions among right answers.
+pub(crate) fn count_solutions(judged: &[Judged]) -> u32 {
+    let solution = |one: &Judged| {
+        let problem = one.sample.key.problem.0.clone();
+        (problem, fingerprint(&one.sample.completion.text))
+    };
+    let right = judged.iter().filter(|one| one.is_right());
+    let solutions: HashSet<(String, String)> = right.map(solution).collect();
+    solutions.len() as u32
+}
+
 /// How often each reason refused a sample.
 pub(crate) fn count_refusals(decisions: &[Selection]) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
@@ -292,6 +318,7 @@ mod tests {
         Answer, Completion, HintStrength, Mode, PromptFormat, PromptStyle, SamplerId, Split,
         VerifyKind,
     };
+    use autodidact_store::Marked;
     use autodidact_tasks::Task;
 
     use super::*;
@@ -335,6 +362,15 @@ mod tests {
 
     /// What becomes of each text, and the flags of the loop.
     fn decide(spec: &SelectSpec, texts: &[&str]) -> (Vec<Option<&'static str>>, FlagCounts) {
+        decide_with(spec, texts, &[])
+    }
+
+    /// The same after a person has marked some.
+    fn decide_with(
+        spec: &SelectSpec,
+        texts: &[&str],
+        marks: &[Marked],
+    ) -> (Vec<Option<&'static str>>, FlagCounts) {
         let task = Task {
             name: "t".into(),
             train: Vec::new(),
@@ -352,6 +388,7 @@ mod tests {
             train_on: &TrainOn::Union,
             caps: BTreeMap::new(),
             terms: BTreeMap::new(),
+            marks: HandMarks::of(marks),
         };
         let all: Vec<Judged> = (0..).zip(texts).map(|(i, text)| judged(i, text)).collect();
         let selected = select(&[problem()], all.clone(), &rules, &prompter);
@@ -406,6 +443,38 @@ mod tests {
         assert_eq!(flags.rationales.flags["false-equation"], 1);
         // The fourth has the equations of the first, too.
         assert_eq!(flags.rationales.flags["duplicate-reasoning"], 2);
+    }
+
+    #[test]
+    fn a_bad_mark_refuses_and_a_good_one_overrides_doubts_but_not_the_verdict() {
+        let marked = |text: &str, mark| Marked {
+            sample: judged(40, text).sample,
+            mark,
+        };
+        let wrong = "3 + 4 = 8. The answer is 8.";
+        let texts = [TEXTS[0], TEXTS[1], TEXTS[2], TEXTS[4], wrong];
+        let spec = SelectSpec {
+            per_problem: 2,
+            ..SelectSpec::default()
+        };
+        let marks = [
+            // White space and case make no other solution.
+            marked(&TEXTS[0].to_uppercase().replace(' ', "  "), HandMark::Bad),
+            marked(TEXTS[2], HandMark::Good),
+            marked(TEXTS[4], HandMark::Good),
+            marked(wrong, HandMark::Good),
+        ];
+        let (decided, flags) = decide_with(&spec, &texts, &marks);
+        // The good ones come first and fill the cap.
+        let expected = [
+            Some("marked-bad"),
+            Some("over-cap"),
+            None,
+            None,
+            Some("wrong"),
+        ];
+        assert_eq!(decided, expected);
+        assert!(flags.rationales.doubtful >= 2, "they are still counted");
     }
 
     #[test]

@@ -33,6 +33,74 @@ pub fn mcnemar(gained: u32, lost: u32) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
+/// Two models on the same problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paired {
+    /// Problems that only the second solves.
+    pub gained: u32,
+    /// Problems that only the first solves.
+    pub lost: u32,
+    /// Problems that both answered.
+    pub total: u32,
+}
+
+impl Paired {
+    /// From the marks of both on the same problems.
+    pub fn of(marks: impl IntoIterator<Item = (bool, bool)>) -> Self {
+        let mut paired = Self {
+            gained: 0,
+            lost: 0,
+            total: 0,
+        };
+        for (first, second) in marks {
+            paired.total += 1;
+            paired.gained += u32::from(second && !first);
+            paired.lost += u32::from(first && !second);
+        }
+        paired
+    }
+
+    /// By how much more the second solves, as a share of the problems.
+    pub fn difference(&self) -> f64 {
+        let difference = f64::from(self.gained) - f64::from(self.lost);
+        difference / f64::from(self.total.max(1))
+    }
+
+    /// The 95% interval of the difference: Wald's, after half a problem was added to each of the
+    /// four outcomes (Agresti and Min 2005).
+    pub fn interval(&self) -> (f64, f64) {
+        let n = f64::from(self.total) + 2.0;
+        let (gained, lost) = (f64::from(self.gained) + 0.5, f64::from(self.lost) + 0.5);
+        let difference = (gained - lost) / n;
+        let variance = (gained + lost - (gained - lost).powi(2) / n) / (n * n);
+        let half = Z * variance.max(0.0).sqrt();
+        ((difference - half).max(-1.0), (difference + half).min(1.0))
+    }
+
+    /// The p-value of the exact two-sided McNemar test.
+    pub fn p_value(&self) -> f64 {
+        mcnemar(self.gained, self.lost)
+    }
+}
+
+/// The unbiased estimate of pass@k from `right` right answers among `samples` (Chen et al. 2021,
+/// "Evaluating Large Language Models Trained on Code", equation 1): how likely at least one of `k`
+/// answers is right. `None` for fewer answers than `k`.
+pub fn pass_at(k: u32, samples: u32, right: u32) -> Option<f64> {
+    if k == 0 || samples < k {
+        return None;
+    }
+    let wrong = samples.saturating_sub(right);
+    if wrong < k {
+        return Some(1.0);
+    }
+    let none_right: f64 = (wrong - k + 1..=wrong)
+        .zip(samples - k + 1..=samples)
+        .map(|(a, b)| f64::from(a) / f64::from(b))
+        .product();
+    Some(1.0 - none_right)
+}
+
 /// Compares two models on the same problems; `baseline[i]` and `model[i]` say whether problem `i`
 /// was answered right.
 pub fn compare(baseline: &[bool], model: &[bool]) -> EvaluationResult {
@@ -84,6 +152,38 @@ mod tests {
                 "{right}/{total}: {l} {h}"
             );
         }
+    }
+
+    #[test]
+    fn pass_at_k_equals_its_definition() {
+        assert_eq!(pass_at(1, 4, 1), Some(0.25));
+        // 1 - C(3, 2) / C(5, 2)
+        assert!((pass_at(2, 5, 2).unwrap() - 0.7).abs() < 1e-12);
+        assert_eq!(pass_at(5, 5, 1), Some(1.0));
+        assert_eq!(pass_at(5, 5, 0), Some(0.0));
+        assert_eq!(pass_at(6, 5, 5), None);
+        assert_eq!(pass_at(0, 5, 5), None);
+    }
+
+    #[test]
+    fn paired_differences() {
+        let marks = [(false, true), (false, true), (true, false), (true, true)];
+        let paired = Paired::of(marks);
+        assert_eq!((paired.gained, paired.lost, paired.total), (2, 1, 4));
+        assert!((paired.difference() - 0.25).abs() < 1e-12);
+        // Agresti and Min 2005, section 2: 794 of 1600 against 1600 with 86 and 150.
+        let approval = Paired {
+            gained: 86,
+            lost: 150,
+            total: 1600,
+        };
+        let (low, high) = approval.interval();
+        assert!(
+            (low + 0.0587).abs() < 1e-3 && (high + 0.0213).abs() < 1e-3,
+            "{low} {high}"
+        );
+        let (low, high) = Paired::of([]).interval();
+        assert!(low < 0.0 && high > 0.0);
     }
 
     #[test]

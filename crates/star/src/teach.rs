@@ -108,6 +108,7 @@ impl Run {
         teacher: &Member,
         problem: &Problem,
     ) -> Result<Option<Trouble>, StarError> {
+        self.gate.passed().await;
         let asking = self.asking(iteration, teacher, problem);
         let known = recorded(&self.store, &asking).await?;
         let (new, trouble) = teacher.ask(&asking, &known.indices).await;
@@ -206,6 +207,7 @@ impl Run {
                 .map(|p| judged[*p].as_candidate())
                 .collect();
             async move {
+                self.gate.passed().await;
                 let question = question.unwrap_or_default();
                 let failures = self
                     .faculty

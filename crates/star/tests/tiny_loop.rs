@@ -7,17 +7,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use autodidact_core::{
-    Answer, Example, HintPlace, Mode, Problem, ProblemId, PromptFormat, RunSpec, RunState,
-    RunStatus, Split, VerifyKind,
+    Answer, Example, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat, RefusalReason,
+    RunSpec, RunState, RunStatus, Split, VerifyKind,
 };
 use autodidact_engine::Model;
 use autodidact_star::{
-    Event, Faculty, LocalStudent, Observer, Parts, Run, Silent, StarError, report_data,
+    Event, Faculty, LocalStudent, Observer, Parts, Run, SeenExample, SeenToken, Silent, StarError,
+    report_data,
 };
-use autodidact_store::RunStore;
+use autodidact_store::{Desk, Progress, ProgressState, Request, RunStore};
 use autodidact_tasks::Task;
+use tokio::sync::mpsc;
 
 const SPEC: &str = r#"
 [run]
@@ -110,12 +113,6 @@ async fn star(
     spec: &str,
     interrupt_after: Option<u32>,
 ) -> Result<RunStatus, StarError> {
-    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden/tiny.gguf");
-    let student = Arc::new(LocalStudent::new(
-        Arc::new(Model::open(&tiny).unwrap()),
-        "sum".into(),
-        2,
-    ));
     let stop = Arc::new(AtomicBool::new(false));
     let observer: Arc<dyn Observer> = match interrupt_after {
         Some(left) => Arc::new(Interrupter {
@@ -124,6 +121,21 @@ async fn star(
         }),
         None => Arc::new(Silent),
     };
+    star_watched(directory, spec, observer, stop).await
+}
+
+async fn star_watched(
+    directory: &Path,
+    spec: &str,
+    observer: Arc<dyn Observer>,
+    stop: Arc<AtomicBool>,
+) -> Result<RunStatus, StarError> {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden/tiny.gguf");
+    let student = Arc::new(LocalStudent::new(
+        Arc::new(Model::open(&tiny).unwrap()),
+        "sum".into(),
+        2,
+    ));
     let store = RunStore::open_or_create(directory, spec)
         .await
         .unwrap()
@@ -194,6 +206,192 @@ async fn a_run_interrupted_at_any_moment_ends_like_an_undisturbed_one() {
         interruptions > 30,
         "only {interruptions} interruptions happened"
     );
+}
+
+/// Tells about every so many events, and gives whoever hears it time to ask for something.
+struct Teller {
+    events: AtomicU32,
+    every: u32,
+    tell: mpsc::UnboundedSender<()>,
+}
+
+impl Observer for Teller {
+    fn on(&self, event: &Event<'_>) {
+        if matches!(event, Event::Sampled { .. } | Event::Step { .. })
+            && (self.events.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(self.every)
+            && self.tell.send(()).is_ok()
+        {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+    }
+}
+
+async fn ask(directory: &Path, request: Request) {
+    let desk = Desk::open(directory).await.unwrap();
+    desk.ask(request).await.unwrap();
+    desk.close().await;
+}
+
+/// How far the process is, and how much is in the journal.
+async fn look(directory: &Path) -> (Option<Progress>, u64) {
+    let store = RunStore::open_reader(directory).await.unwrap();
+    let tallies = store.sampler_tallies().await.unwrap();
+    let mut made: u64 = tallies.iter().map(|tally| tally.samples).sum();
+    for n in 1..=2 {
+        made += store.losses(n, "student").await.unwrap().len() as u64;
+    }
+    (store.progress().await.unwrap(), made)
+}
+
+/// Pauses a run, sees that nothing more is made, and lets it go on. False if it was over before.
+async fn pause_and_resume(directory: &Path) -> bool {
+    ask(directory, Request::Pause).await;
+    for _ in 0..200 {
+        let state = look(directory).await.0.map(|progress| progress.state);
+        match state {
+            Some(ProgressState::Paused) => break,
+            Some(ProgressState::Finished) => return false,
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    // What a lane had under way when the gate closed still arrives.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let (progress, before) = look(directory).await;
+    assert_eq!(progress.unwrap().state, ProgressState::Paused);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        look(directory).await.1,
+        before,
+        "a paused run makes nothing"
+    );
+    ask(directory, Request::Resume).await;
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_paused_and_resumed_run_ends_like_an_undisturbed_one() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let status = star(undisturbed.path(), SPEC, None).await.unwrap();
+    let expected = bytes(undisturbed.path(), status);
+    let disturbed = tempfile::tempdir().unwrap();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let teller = Arc::new(Teller {
+        events: AtomicU32::new(0),
+        every: 37,
+        tell,
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut pauses = 0;
+    let status = {
+        let mut run = std::pin::pin!(star_watched(disturbed.path(), SPEC, teller, stop));
+        loop {
+            tokio::select! {
+                status = &mut run => break status.unwrap(),
+                Some(()) = told.recv() => {
+                    // The run has to be polled meanwhile, since it is not a task of its own.
+                    let mut pausing = std::pin::pin!(pause_and_resume(disturbed.path()));
+                    let over = loop {
+                        tokio::select! {
+                            paused = &mut pausing => {
+                                pauses += u32::from(paused);
+                                break None;
+                            }
+                            status = &mut run => break Some(status.unwrap()),
+                        }
+                    };
+                    if let Some(status) = over {
+                        break status;
+                    }
+                }
+            }
+        }
+    };
+    assert!(pauses >= 2, "only {pauses} pauses happened");
+    let found = bytes(disturbed.path(), status);
+    for ((name, expected), (_, found)) in expected.iter().zip(&found) {
+        assert!(expected == found, "{name} differs after {pauses} pauses");
+    }
+    let progress = look(disturbed.path()).await.0.unwrap();
+    assert_eq!(progress.state, ProgressState::Finished);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stopped_run_parks_and_the_next_process_does_not_obey_the_old_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let teller = Arc::new(Teller {
+        events: AtomicU32::new(0),
+        every: 25,
+        tell,
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let error = {
+        let mut run = std::pin::pin!(star_watched(directory.path(), SPEC, teller, stop));
+        loop {
+            tokio::select! {
+                outcome = &mut run => break outcome.unwrap_err(),
+                Some(()) = told.recv() => ask(directory.path(), Request::Stop).await,
+            }
+        }
+    };
+    assert!(error.is_interruption(), "{error}");
+    let parked = look(directory.path()).await.0.unwrap();
+    assert_eq!(parked.state, ProgressState::Parked);
+    let status = star(directory.path(), SPEC, None).await.unwrap();
+    assert_eq!(status.state, RunState::Finished);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rationale_marked_bad_by_hand_is_not_learned_from() {
+    let directory = tempfile::tempdir().unwrap();
+    // The base is measured on nine problems twice; the first loop samples 45 rationales.
+    let error = star(directory.path(), SPEC, Some(50)).await.unwrap_err();
+    assert!(error.is_interruption(), "{error}");
+    let reader = RunStore::open_reader(directory.path()).await.unwrap();
+    let mut right = Vec::new();
+    for i in 0..15 {
+        let id = problem(i, Split::Train).id;
+        let answers = reader.problem_answers(&id, 0, 100).await.unwrap();
+        right.extend(answers.into_iter().filter(|answer| {
+            let verified = answer.verified.as_ref();
+            verified.is_some_and(|v| v.verification.verdict.is_right())
+        }));
+    }
+    reader.close().await;
+    let bad = right.first().unwrap();
+    let desk = Desk::open(directory.path()).await.unwrap();
+    assert!(desk.mark(bad.number, Some(HandMark::Bad)).await.unwrap());
+    desk.close().await;
+    star(directory.path(), SPEC, None).await.unwrap();
+    let store = RunStore::open_reader(directory.path()).await.unwrap();
+    let decisions = store.selections(1).await.unwrap();
+    let decided = decisions.iter().find(|d| d.key == bad.sample.key).unwrap();
+    assert_eq!(decided.refused, Some(RefusalReason::MarkedBad));
+    let text = fs::read_to_string(directory.path().join("training/1.jsonl")).unwrap();
+    let line = serde_json::to_string(&bad.sample.completion.text).unwrap();
+    let id = &bad.sample.key.problem.0;
+    let question = format!("{0} + {0}?", id.trim_start_matches("Train-"));
+    let learned = text
+        .lines()
+        .any(|l| l.contains(&format!("Q {question} A")) && l.contains(line.trim_matches('"')));
+    assert!(!learned, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn training_texts_are_shown_as_the_model_sees_them() {
+    let directory = tempfile::tempdir().unwrap();
+    star(directory.path(), SPEC, None).await.unwrap();
+    let store = RunStore::open_reader(directory.path()).await.unwrap();
+    let seen: Vec<SeenExample> = store.stage(1, "seen student").await.unwrap().unwrap();
+    let text = fs::read_to_string(directory.path().join("training/1.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let shown = &seen[0];
+    assert!(shown.ends, "the end-of-text token is learned");
+    let prompt = shown.prompt_tokens as usize;
+    let join = |tokens: &[SeenToken]| tokens.iter().map(|t| t.text.as_str()).collect::<String>();
+    assert!(join(&shown.tokens[..prompt]).contains(first["prompt"].as_str().unwrap().trim()));
+    let learned = join(&shown.tokens[prompt..shown.tokens.len() - 1]);
+    assert_eq!(learned.trim(), first["completion"].as_str().unwrap().trim());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,7 +125,7 @@ impl RunStore {
         Ok(count as u64)
     }
 
-    fn provenance(&self, row: &SqliteRow) -> Result<Option<Provenance>, StoreError> {
+    pub(crate) fn provenance(&self, row: &SqliteRow) -> Result<Option<Provenance>, StoreError> {
         let provider: Option<String> = self.column(row, "provider")?;
         let Some(provider) = provider else {
             return Ok(None);

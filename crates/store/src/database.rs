@@ -21,13 +21,16 @@ pub(crate) enum Access {
     Create,
     /// Write; it must be there.
     Write,
+    /// Write a few rows beside the process that owns the run; it must be there and up to date.
+    Beside,
     /// Read beside a process that writes.
     Read,
 }
 
 /// Opens the database, brings it to the newest format if it may be written, and refuses one that
-/// is not ours or too new.
-pub(crate) async fn open(path: &Path, access: Access) -> Result<SqlitePool, StoreError> {
+/// is not ours or too new. True if it is of an earlier version and only read, and what it does not
+/// count was counted for this connection.
+pub(crate) async fn open(path: &Path, access: Access) -> Result<(SqlitePool, bool), StoreError> {
     let doing = "opening it";
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -50,17 +53,45 @@ pub(crate) async fn open(path: &Path, access: Access) -> Result<SqlitePool, Stor
         .connect_with(options)
         .await
         .map_err(|source| StoreError::database(path, doing, source))?;
-    check_format(&pool, path).await?;
-    if access != Access::Read {
-        check_structure(&pool, path).await?;
-        migrate(&pool, path).await?;
+    let found = check_format(&pool, path).await?;
+    let summarized = access == Access::Read && found > 0 && found < SUMMARIES;
+    match access {
+        Access::Read if summarized => summarize(&pool, path).await?,
+        Access::Read => {}
+        Access::Beside if found < SUMMARIES => {
+            return Err(StoreError::Older {
+                path: path.to_owned(),
+            });
+        }
+        Access::Beside => {}
+        Access::Create | Access::Write => {
+            check_structure(&pool, path).await?;
+            migrate(&pool, path).await?;
+        }
     }
-    Ok(pool)
+    Ok((pool, summarized))
+}
+
+/// The format version from which on the journal itself keeps the summaries that pages show.
+pub(crate) const SUMMARIES: i64 = 4;
+
+/// Makes the summaries of an older journal that is only read: as temporary tables of this connection,
+/// by the statements of the migration. Reads every answer once.
+async fn summarize(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let step = MIGRATIONS.iter().find(|step| step.version == SUMMARIES);
+    let text = step.map_or("", |step| step.sql.as_str());
+    let (tables, _) = text.split_once("-- Triggers").unwrap_or((text, ""));
+    let tables = tables.replace("CREATE TABLE", "CREATE TEMP TABLE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(tables))
+        .execute(pool)
+        .await
+        .map_err(|source| StoreError::database(path, "counting its answers", source))?;
+    Ok(())
 }
 
 /// Refuses databases of other programs and of newer versions of this one. An empty database is
-/// accepted: its creation was cut off, or it is being created.
-async fn check_format(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+/// accepted: its creation was cut off, or it is being created. Returns the version.
+async fn check_format(pool: &SqlitePool, path: &Path) -> Result<i64, StoreError> {
     let failed = |source| StoreError::database(path, "reading its format version", source);
     let application: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(pool)
@@ -92,7 +123,7 @@ async fn check_format(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> 
             known,
         });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Refuses to add to a file whose pages do not fit together any more: resuming on it could lose

@@ -44,6 +44,15 @@ pub enum StoreError {
         /// The newest version this program knows.
         known: i64,
     },
+    /// The database was written by an earlier version of this program, and cannot take what is to be
+    /// written.
+    #[error(
+        "{path} is of an earlier version; go on with its run once (`autodidact run`), which brings it up to date"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+    },
     /// The file is damaged, no SQLite database, or one of another program.
     #[error("{path} is not a readable run ({reason}); restore it from a copy, or move it away")]
     Damaged {

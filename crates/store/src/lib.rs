@@ -20,16 +20,21 @@ mod counts;
 mod database;
 mod entries;
 mod error;
+mod hand_marks;
+mod histories;
 mod lock;
 mod losses;
 mod money;
 mod problems;
+mod progress;
+mod requests;
 mod rows;
 mod run_store;
 mod samples;
 mod scores;
 mod selections;
 mod stages;
+mod summaries;
 mod verifications;
 
 pub use atomic_write::atomic_write;
@@ -38,7 +43,14 @@ pub use batch_jobs::BatchJob;
 pub use counts::{SampleCount, VerdictCount};
 pub use entries::{Entry, Provenance, Scored, Unanswered};
 pub use error::StoreError;
+pub use hand_marks::Marked;
+pub use histories::{
+    FilterCounts, HistoryEntry, ProblemAsking, ProblemFilter, ProblemRow, SampleNumber,
+};
 pub use money::Spent;
+pub use progress::{Progress, ProgressState};
+pub use requests::{Desk, Request};
 pub use run_store::{Opened, RunStore};
 pub use stages::FinishedStage;
+pub use summaries::{LevelTally, SamplerTally, SolvedCount};
 pub use verifications::Verified;

@@ -25,6 +25,8 @@ pub struct RunStore {
     pub(crate) pool: SqlitePool,
     directory: PathBuf,
     database: PathBuf,
+    /// The journal is of an earlier version, and this reader made the counts of pages for itself.
+    summarized: bool,
     /// Absent for readers. Declared after the pool, so that it is released last.
     _lock: Option<OwnerLock>,
 }
@@ -100,8 +102,13 @@ impl RunStore {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Newer`] or [`StoreError::Damaged`].
     pub async fn open_reader(directory: &Path) -> Result<Self, StoreError> {
+        Self::beside(directory, Access::Read).await
+    }
+
+    /// Opens a run without owning it.
+    pub(crate) async fn beside(directory: &Path, access: Access) -> Result<Self, StoreError> {
         Self::require_database(directory)?;
-        let store = Self::connect(directory, Access::Read, None).await?;
+        let store = Self::connect(directory, access, None).await?;
         store.require_spec().await?;
         Ok(store)
     }
@@ -117,6 +124,22 @@ impl RunStore {
     /// Those of the database.
     pub async fn spec(&self) -> Result<String, StoreError> {
         self.require_spec().await
+    }
+
+    /// True if this reader counted for itself what the journal counts by now, since somebody brought
+    /// it up to date meanwhile. It sees no later counts then; another reader does.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn is_outgrown(&self) -> Result<bool, StoreError> {
+        if !self.summarized {
+            return Ok(false);
+        }
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(self.failed("reading its format version"))?;
+        Ok(version >= database::SUMMARIES)
     }
 
     /// Closes the database and waits for it, then gives up the ownership. Dropping the store does
@@ -140,8 +163,10 @@ impl RunStore {
         lock: Option<OwnerLock>,
     ) -> Result<Self, StoreError> {
         let database = directory.join(DATABASE_FILE);
+        let (pool, summarized) = database::open(&database, access).await?;
         Ok(Self {
-            pool: database::open(&database, access).await?,
+            pool,
+            summarized,
             directory: directory.to_owned(),
             database,
             _lock: lock,

@@ -65,7 +65,7 @@ impl RunStore {
         Ok(())
     }
 
-    fn scored(&self, row: &SqliteRow) -> Result<Scored, StoreError> {
+    pub(crate) fn scored(&self, row: &SqliteRow) -> Result<Scored, StoreError> {
         let mut attributes = BTreeMap::new();
         for attribute in Attribute::ALL {
             let value: Option<f64> = self.column(row, attribute.as_str())?;

@@ -18,6 +18,7 @@ mod serve;
 mod status;
 mod tasks;
 mod train;
+mod ui;
 mod verify;
 mod verify_file;
 
@@ -39,6 +40,7 @@ pub(crate) async fn execute(
         Command::Judge(arguments) => judge::execute(&arguments, settings, printer).await,
         Command::Serve(arguments) => serve::execute(&arguments, settings, printer).await,
         Command::Status(arguments) => status::execute(&arguments, settings, printer).await,
+        Command::Ui(arguments) => ui::execute(arguments, settings, printer).await,
         Command::Report(arguments) => report::execute(&arguments, settings, printer).await,
         Command::Export(arguments) => export::execute(&arguments, settings, printer).await,
         Command::Check(arguments) => check::execute(&arguments, settings, printer),

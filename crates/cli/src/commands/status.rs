@@ -17,7 +17,8 @@ pub(crate) async fn execute(
     let directory = run_directory(&arguments.run, arguments.runs.as_ref(), settings);
     let store = RunStore::open_reader(&directory).await?;
     let name = run_name(&directory);
-    printer.status(&status(&store, &name).await?)
+    let progress = store.progress().await?;
+    printer.status(&status(&store, &name).await?, progress.as_ref())
 }
 
 /// The name of the run in a directory.

@@ -91,15 +91,17 @@ fn generated(command: &TasksCommand, printer: &Printer) -> Result<(), Failure> {
                 path: directory.clone(),
                 source,
             })?;
-            for (problems, file) in [
+            let files = [
                 (&task.train, "train.jsonl"),
                 (&task.evaluate, "evaluate.jsonl"),
-            ] {
+            ];
+            let mut written = Vec::new();
+            for (problems, file) in files {
                 let path = directory.join(file);
                 write(problems, &path)?;
-                printer.path(file, &path)?;
+                written.push((file, path));
             }
-            Ok(())
+            printer.paths(&written)
         }
     }
 }

@@ -8,9 +8,10 @@ use autodidact_core::{
     StageSeconds, TrainCounts, Usd,
 };
 use autodidact_star::{
-    BeforeAndAfter, IterationDetail, LossCurve, ModelSummary, ReportData, ShownAnswer, accuracy,
-    wilson,
+    BeforeAndAfter, Environment, IterationDetail, Levels, LossCurve, ModelSummary, Paired,
+    ReportData, Rewards, Sampled, ShownAnswer, accuracy, wilson,
 };
+use autodidact_store::Spent;
 
 use autodidact_tasks::{Overlap, OverlapKind};
 
@@ -59,6 +60,63 @@ pub(crate) fn sample(loops: u32) -> ReportData {
         losses,
         overlaps: vec![overlap()],
         examples: vec![gained(), lost()],
+        paired: (loops > 0).then_some(Paired {
+            gained: 92,
+            lost: 6,
+            total: HELD_OUT,
+        }),
+        sampled: (1..=loops).map(sampled).collect(),
+        levels: vec![levels(loops)],
+        environment: Some(Environment {
+            version: "0.1.0".to_owned(),
+            system: "linux".to_owned(),
+            architecture: "x86_64".to_owned(),
+            processor: Some("A processor".to_owned()),
+            cores: 2,
+            memory: Some(16_000_000_000),
+        }),
+        spending: BTreeMap::from([(
+            "claude".to_owned(),
+            Spent {
+                amount: Usd::from_nano(1_250_000_000),
+                requests: 300,
+                unpriced: 0,
+                unsettled: Usd::default(),
+            },
+        )]),
+        budget: Some(Usd::from_nano(5_000_000_000)),
+    }
+}
+
+/// More problems are solved by more tries, and in later loops.
+fn sampled(n: u32) -> Sampled {
+    let share = |k: u32| 1.0 - 0.7_f64.powf(f64::from(k) * (1.0 + 0.3 * f64::from(n)));
+    Sampled {
+        iteration: n,
+        samples: 2000,
+        right: u64::from(400 + 40 * n.min(30)),
+        problems: 500,
+        pass_at: [1, 2, 4].map(|k| (k, share(k))).into(),
+        distinct: Some(300 + n),
+    }
+}
+
+/// Fewer digits are easier.
+fn levels(loops: u32) -> Levels {
+    let cells = |n: u32| {
+        let cell = |digits: u32| {
+            let solved = 60 * n.min(10) / digits / 10;
+            (n > 1 || digits < 4).then_some((u64::from(solved.min(50)), 50))
+        };
+        (1..=5).map(cell).collect()
+    };
+    Levels {
+        name: "digits".to_owned(),
+        held_out: false,
+        values: (1..=5).map(|digits| digits.to_string()).collect(),
+        rows: (1..=loops)
+            .map(|n| (format!("loop {n}"), cells(n)))
+            .collect(),
     }
 }
 
@@ -166,6 +224,13 @@ fn detail(n: u32) -> IterationDetail {
         final_loss: losses.last().map_or(0.0, |l| f64::from(*l)),
         models: vec![teacher(n)],
         judges: Vec::new(),
+        distinct: Some(300 + n),
+        rewards: Some(Rewards {
+            low: -1.5,
+            high: 3.25,
+            right: (0..24).collect(),
+            wrong: (0..24).rev().collect(),
+        }),
         flags: flags(n),
     }
 }
