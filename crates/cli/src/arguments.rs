@@ -413,6 +413,9 @@ pub(crate) struct TrainArguments {
     /// Sequences in each step.
     #[arg(long, default_value_t = 16)]
     pub(crate) batch: u32,
+    /// How the base's quantized weights are multiplied; `eight-bit` is twice as fast.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) arithmetic: TrainArithmetic,
     /// Seed of the adapter's first values and of the order of lines.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -432,6 +435,16 @@ pub(crate) enum TrainObjective {
     BradleyTerry,
     /// The squared difference between the score of `completion` and `score`: a reward model.
     Score,
+}
+
+/// How the base's quantized weights are multiplied in training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainArithmetic {
+    /// What is multiplied with them is rounded to eight bits.
+    #[default]
+    EightBit,
+    /// Everything is a 32-bit float.
+    Full,
 }
 
 /// What of a model is trained.

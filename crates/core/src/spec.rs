@@ -341,14 +341,14 @@ pub struct StudentSpec {
     pub keep_few_shot: bool,
 }
 
-/// How the embedded engine multiplies activations with quantized weights when it samples.
+/// How the embedded engine multiplies with quantized weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SampleArithmetic {
-    /// Activations are rounded to eight bits, as llama.cpp does; twice as fast.
+pub enum Arithmetic {
+    /// What is multiplied with them is rounded to eight bits, as llama.cpp does; twice as fast.
     #[default]
     EightBit,
-    /// Everything is a 32-bit float, as in training.
+    /// Everything is a 32-bit float.
     Full,
 }
 
@@ -373,7 +373,7 @@ pub struct SampleSpec {
     /// Sequences decoded at once on each core.
     pub batch: u32,
     /// How quantized weights are multiplied, in sampling and in measuring.
-    pub arithmetic: SampleArithmetic,
+    pub arithmetic: Arithmetic,
 }
 
 impl Default for SampleSpec {
@@ -387,7 +387,7 @@ impl Default for SampleSpec {
             min_p: 0.0,
             max_tokens: 128,
             batch: 48,
-            arithmetic: SampleArithmetic::default(),
+            arithmetic: Arithmetic::default(),
         }
     }
 }
@@ -546,6 +546,8 @@ pub struct TrainSpec {
     pub clip: f32,
     /// Checkpoint every so many steps.
     pub checkpoint_every: u32,
+    /// How the base's quantized weights are multiplied; an adapter's own products are always f32.
+    pub arithmetic: Arithmetic,
 }
 
 impl Default for TrainSpec {
@@ -564,6 +566,7 @@ impl Default for TrainSpec {
             weight_decay: 0.0,
             clip: 1.0,
             checkpoint_every: 10,
+            arithmetic: Arithmetic::default(),
         }
     }
 }

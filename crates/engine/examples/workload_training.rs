@@ -10,8 +10,8 @@
 //! `... -- adapter MODEL.gguf DIR [--rank 16]` writes the untrained adapter that `run` starts from,
 //! as PEFT files.
 //!
-//! `... -- run MODEL.gguf BATCHES.json [--steps 4] [--threads 2] [--rank 16] [--batches N]` starts afresh
-//! with every batch, takes so many steps on it, and prints one line of JSON.
+//! `... -- run MODEL.gguf BATCHES.json [--steps 4] [--threads 2] [--rank 16] [--batches N] [--arithmetic full]`
+//! starts afresh with every batch, takes so many steps on it, and prints one line of JSON.
 #![expect(
     clippy::print_stdout,
     reason = "a measuring program reports on standard output"
@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use autodidact_engine::{Model, Trainer, TrainerOptions, TrainingExample};
+use autodidact_engine::{Arithmetic, Model, Trainer, TrainerOptions, TrainingExample};
 use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn Error>;
@@ -167,7 +167,13 @@ fn ragged(
 }
 
 fn trainer_options(options: &[String]) -> Result<TrainerOptions, Failure> {
+    let arithmetic: String = option(options, "--arithmetic", "full".into())?;
     Ok(TrainerOptions {
+        arithmetic: match arithmetic.as_str() {
+            "full" => Arithmetic::Full,
+            "eight-bit" => Arithmetic::EightBit,
+            other => return Err(format!("`{other}` is neither `full` nor `eight-bit`").into()),
+        },
         rank: option(options, "--rank", 16)?,
         steps: option(options, "--steps", 4)?,
         threads: option(options, "--threads", 2)?,

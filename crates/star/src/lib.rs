@@ -55,11 +55,9 @@ pub use measure_once::{Measured, Measurement, measure_once};
 pub use overlaps::started_without_search;
 pub use progress::{Event, Observer, Silent};
 pub use prompt::Prompter;
-pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, report_data};
-pub use run::{Parts, Run, prompt_format, validate};
 pub use report::{BeforeAndAfter, LossCurve, ReportData, ShownAnswer, overview, report_data};
 pub use rewards::Rewards;
-pub use run::{Parts, Run, validate};
+pub use run::{Parts, Run, prompt_format, validate};
 pub use sampled::{Cell, Levels, Sampled};
 pub use seams::{
     Ask, Deliver, Preference, Sampler, ScoredAnswer, SeenExample, SeenToken, Student, Trainer,

@@ -14,6 +14,7 @@ use autodidact_engine::{
 use autodidact_store::atomic_write;
 
 use crate::StarError;
+use crate::run::of_engine;
 use crate::seams::{
     Ask, Deliver, Preference, Sampler, ScoredAnswer, SeenExample, SeenToken, Student, Trainer,
     TrainingJob, TrainingPair, TrainingSet,
@@ -322,6 +323,7 @@ fn trainer_options(job: &TrainingJob, identity: &str, threads: usize) -> Trainer
             TrainMethod::Lora | TrainMethod::Dora | TrainMethod::Full => LoraScaling::Rank,
         },
         dora: method == TrainMethod::Dora,
+        arithmetic: of_engine(job.spec.arithmetic),
         rank: job.spec.rank as usize,
         alpha: job.spec.alpha,
         steps: job.steps,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use autodidact_core::{Problem, ProblemId, PromptFormat, RunSpec, SampleArithmetic, SamplerId};
+use autodidact_core::{Problem, ProblemId, PromptFormat, RunSpec, SamplerId};
 use autodidact_engine::{Arithmetic, SamplingOptions};
 use autodidact_store::RunStore;
 use autodidact_tasks::Task;
@@ -309,9 +309,14 @@ pub(crate) fn sampling_options(
 
 /// How the engine multiplies when it samples for a spec.
 pub(crate) fn arithmetic(spec: &RunSpec) -> Arithmetic {
-    match spec.sample.arithmetic {
-        SampleArithmetic::EightBit => Arithmetic::EightBit,
-        SampleArithmetic::Full => Arithmetic::Full,
+    of_engine(spec.sample.arithmetic)
+}
+
+/// The engine's word for it.
+pub(crate) fn of_engine(arithmetic: autodidact_core::Arithmetic) -> Arithmetic {
+    match arithmetic {
+        autodidact_core::Arithmetic::EightBit => Arithmetic::EightBit,
+        autodidact_core::Arithmetic::Full => Arithmetic::Full,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use autodidact_core::{StepSchedule, TrainMethod, TrainSpec};
+use autodidact_core::{Arithmetic, StepSchedule, TrainMethod, TrainSpec};
 use autodidact_star::{StarError, Trainer, TrainingJob, TrainingSet};
 
-use crate::arguments::{Method, TrainArguments, TrainObjective};
+use crate::arguments::{Method, TrainArguments, TrainArithmetic, TrainObjective};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;
@@ -42,6 +42,10 @@ pub(crate) async fn execute(
             steps,
             learning_rate: arguments.learning_rate,
             batch: arguments.batch,
+            arithmetic: match arguments.arithmetic {
+                TrainArithmetic::EightBit => Arithmetic::EightBit,
+                TrainArithmetic::Full => Arithmetic::Full,
+            },
             ..TrainSpec::default()
         },
         set,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{sampling_operations, training_operations};
 use crate::random::Random;
 use crate::{
-    EngineError, Model, Profile, Request, Sampler, SamplingOptions, Trainer, TrainerOptions,
+    Arithmetic, EngineError, Model, Profile, Request, Sampler, SamplingOptions, Trainer, TrainerOptions,
     TrainingExample,
 };
 
@@ -100,7 +100,7 @@ pub fn bench_sampling(
 }
 
 /// Trains an adapter of rank 16 on every linear layer: steps of eight sequences of 160 random
-/// tokens, 64 of them completion, no two with a common prompt. One step warms up, one is timed.
+/// tokens, 64 of them completion, no two with a common prompt; quantized weights in eight bits. One step warms up, one is timed.
 pub fn bench_training(
     model: &Arc<Model>,
     threads: usize,
@@ -119,6 +119,7 @@ pub fn bench_training(
         steps: STEPS + 1,
         batch: BATCH,
         threads,
+        arithmetic: Arithmetic::EightBit,
         ..TrainerOptions::default()
     };
     let examples = (0..BATCH * (STEPS as usize + 1)).map(example).collect();

@@ -37,7 +37,7 @@ impl<'a> View<'a> {
 
     /// At most `count` rows from `first` on for the panel kernel; the elements of a row must be
     /// neighbours.
-    pub(super) fn rows_from(&self, first: usize, count: usize) -> Rows<'a> {
+    pub(crate) fn rows_from(&self, first: usize, count: usize) -> Rows<'a> {
         assert_eq!(self.column_stride, 1, "elements of a row");
         Rows {
             data: &self.data[first * self.row_stride..],

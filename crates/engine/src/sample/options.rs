@@ -56,16 +56,16 @@ pub enum WeightStorage {
     Streamed,
 }
 
-/// How a sampler multiplies activations with quantized weights. Weights stored as floats are always
+/// How activations are multiplied with quantized weights. Weights stored as floats are always
 /// multiplied in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Arithmetic {
     /// Activations are rounded to eight bits over groups of 32 neighbours and multiplied with the
-    /// stored codes in integers, as llama.cpp does. An adapter that is merged is rounded to 128
-    /// steps over 32 weights.
+    /// stored codes in integers, as llama.cpp does. An adapter that a sampler merges is rounded to
+    /// 128 steps over 32 weights; in training it stays beside them as f32.
     #[default]
     EightBit,
-    /// Weights are turned into f32 and activations stay f32, as in training.
+    /// Weights are turned into f32 and activations stay f32.
     Full,
 }
 

@@ -1,6 +1,7 @@
 //! The output head: log-probabilities of target tokens, and the way back from them. Logits are
 //! computed only for rows that predict a completion token, a few rows at a time.
 
+use super::coded::{Coded, CodedBuffers};
 use super::norms;
 use super::tree::{Shard, Target};
 use super::weights::Frozen;
@@ -24,6 +25,7 @@ pub(super) struct HeadBuffers {
     logits: Vec<f32>,
     capped: Vec<f32>,
     panels: PanelBuffers,
+    coded: CodedBuffers,
     d_normed: Vec<f32>,
     /// Indices of targets, in the order of their rows.
     order: Vec<usize>,
@@ -34,6 +36,8 @@ pub(super) struct HeadBuffers {
 pub(super) struct Head<'a> {
     pub(super) config: &'a ModelConfig,
     pub(super) frozen: &'a Frozen,
+    /// The weights in codes, where they are held so.
+    pub(super) coded: Option<&'a Coded>,
     pub(super) shard: &'a Shard,
     /// The last block's output at the shard's output rows, `[outputs][hidden]`.
     pub(super) stream: &'a [f32],
@@ -110,9 +114,14 @@ impl Head<'_> {
         buffers.logits.resize((to - from) * vocabulary, 0.0);
         scale_in_place(&mut buffers.normed, config.logit_scale);
         let normed = View::new(&buffers.normed, to - from, hidden, hidden);
-        let (head, logits) = (self.frozen.head_forward(), &mut buffers.logits);
-        let panels = &mut buffers.panels;
-        multiply_by_panels(normed, head, vocabulary, logits, vocabulary, panels);
+        let logits = &mut buffers.logits;
+        let coded = self.coded.filter(|coded| coded.has_head());
+        if let Some(coded) = coded {
+            coded.logits(normed, logits, &mut buffers.coded);
+        } else {
+            let (head, panels) = (self.frozen.head_forward(), &mut buffers.panels);
+            multiply_by_panels(normed, head, vocabulary, logits, vocabulary, panels);
+        }
         if let Some(cap) = config.logit_cap {
             soft_cap(logits, cap);
             buffers.capped.clone_from(logits);
@@ -133,11 +142,14 @@ impl Head<'_> {
             soft_cap_backward(&buffers.capped, cap, &mut buffers.logits);
         }
         buffers.d_normed.resize((to - from) * hidden, 0.0);
-        let head = self.frozen.head_backward();
         let d_logits = View::new(&buffers.logits, to - from, vocabulary, vocabulary);
         let d_normed = &mut buffers.d_normed;
-        let panels = &mut buffers.panels;
-        multiply_by_panels(d_logits, head, hidden, d_normed, hidden, panels);
+        if let Some(coded) = self.coded.filter(|coded| coded.has_head()) {
+            coded.logits_backward(d_logits, d_normed, &mut buffers.coded);
+        } else {
+            let (head, panels) = (self.frozen.head_backward(), &mut buffers.panels);
+            multiply_by_panels(d_logits, head, hidden, d_normed, hidden, panels);
+        }
         scale_in_place(d_normed, config.logit_scale);
         let rows = &self.stream[from * hidden..to * hidden];
         let d_rows = &mut d_stream[from * hidden..to * hidden];
@@ -221,6 +233,7 @@ mod tests {
             let head = Head {
                 config: &config,
                 frozen,
+                coded: None,
                 shard: &shard,
                 stream: &stream,
             };

@@ -1,8 +1,9 @@
 //! Linear layers: the frozen weights with the adapter merged in, and the adapter's gradients.
 
+use super::coded::CodedBuffers;
 use super::dora::DoraBuffers;
 use super::network::Network;
-use super::weights::{Group, load};
+use super::weights::{Group, Held, load};
 use crate::kernels::{PanelBuffers, Right, View, add_assign, gemm, multiply_by_panels};
 use crate::profile::{LayerKind, timed};
 use crate::{EngineError, Linear};
@@ -15,6 +16,7 @@ pub(super) struct LinearBuffers {
     /// A product with one of the adapter's matrices, `[rows][rank]`.
     low_rank: Vec<f32>,
     dora: DoraBuffers,
+    coded: CodedBuffers,
     pub(super) panels: PanelBuffers,
 }
 
@@ -34,11 +36,11 @@ impl Network<'_> {
         backward: bool,
         buffer: &'w mut Vec<f32>,
     ) -> Result<Right<'w>, EngineError> {
-        let matrix = match (self.whole, self.merged) {
+        let matrix = match (self.whole, self.held) {
             (Some(whole), _) => whole.group(layer, group),
-            (None, Some(merged)) if backward => return Ok(merged.backward(layer, group)),
-            (None, Some(merged)) => return Ok(merged.forward(layer, group)),
-            (None, None) => {
+            (None, Held::Merged(merged)) if backward => return Ok(merged.backward(layer, group)),
+            (None, Held::Merged(merged)) => return Ok(merged.forward(layer, group)),
+            (None, Held::Coded(_) | Held::InFile) => {
                 load(self.model, self.adapter, layer, group, buffer)?;
                 buffer
             }
@@ -63,8 +65,13 @@ impl Network<'_> {
         let _timing = timed(group.kind());
         let outputs = self.outputs(group);
         out.resize(input.rows() * outputs, 0.0);
-        let weight = self.weight(layer, group, false, &mut buffers.weight)?;
-        multiply_by_panels(input, weight, outputs, out, outputs, &mut buffers.panels);
+        if let Some(coded) = self.held.as_coded() {
+            coded.forward(layer, group, input, out, &mut buffers.coded);
+            self.add_adapter(layer, group, input, out, &mut buffers.low_rank);
+        } else {
+            let weight = self.weight(layer, group, false, &mut buffers.weight)?;
+            multiply_by_panels(input, weight, outputs, out, outputs, &mut buffers.panels);
+        }
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
             let width = self.model.config.shape(linear).0;
@@ -87,12 +94,21 @@ impl Network<'_> {
         group: Group,
         input: View<'_>,
         d_output: &[f32],
-        d_input: Option<&mut [f32]>,
+        mut d_input: Option<&mut [f32]>,
         buffers: &mut LinearBuffers,
         gradient: &mut [f32],
     ) -> Result<(), EngineError> {
         let _timing = timed(group.kind());
         let (outputs, rows) = (self.outputs(group), input.rows());
+        // The adapter that stands beside codes adds its part of the gradient below.
+        let mut beside = None;
+        if let Some(coded) = self.held.as_coded() {
+            beside = d_input.take();
+            if let Some(d_input) = beside.as_deref_mut() {
+                let d = View::new(d_output, rows, outputs, outputs);
+                coded.backward(layer, group, d, d_input, &mut buffers.coded);
+            }
+        }
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
             let width = self.model.config.shape(linear).0;
@@ -109,7 +125,8 @@ impl Network<'_> {
             } else if self.adapter.layout.has_magnitudes() {
                 self.dora_gradient(layer, linear, input, d, &mut buffers.dora, gradient)?;
             } else {
-                self.adapter_gradient(layer, linear, input, d, &mut buffers.low_rank, gradient);
+                let (v, beside) = (&mut buffers.low_rank, beside.as_deref_mut());
+                self.adapter_gradient(layer, linear, input, d, v, gradient, beside);
             }
             first += width;
         }
@@ -127,8 +144,38 @@ impl Network<'_> {
         Ok(())
     }
 
+    /// Adds the adapter's product to that of frozen weights: `out += scale (input A^T) B^T`.
+    fn add_adapter(
+        &self,
+        layer: usize,
+        group: Group,
+        input: View<'_>,
+        out: &mut [f32],
+        buffer: &mut Vec<f32>,
+    ) {
+        let layout = &self.adapter.layout;
+        let (rank, stride) = (layout.rank, self.outputs(group));
+        if rank == 0 {
+            return;
+        }
+        let values = &self.adapter.values;
+        let mut first = 0;
+        for linear in group.linears(&self.model.config) {
+            let (outputs, inputs) = layout.shape(linear);
+            let a = View::new(&values[layout.a(layer, linear)], rank, inputs, inputs);
+            let b = View::new(&values[layout.b(layer, linear)], outputs, rank, rank);
+            buffer.resize(input.rows() * rank, 0.0);
+            gemm(buffer, rank, input, a.transposed(), layout.scale(), false);
+            let u = View::new(buffer, input.rows(), rank, rank);
+            gemm(&mut out[first..], stride, u, b.transposed(), 1.0, true);
+            first += outputs;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "buffers of one workspace")]
     /// Gradients of `A` and `B` from a linear layer's input `x` and its output's gradient `d`:
-    /// with `u = x A^T` and `v = scale d B`, `dB = scale d^T u` and `dA = v^T x`.
+    /// with `u = x A^T` and `v = scale d B`, `dB = scale d^T u` and `dA = v^T x`. Where the adapter
+    /// is not merged into the weights, what comes through it is added to `d_input`: `v A`.
     fn adapter_gradient(
         &self,
         layer: usize,
@@ -137,6 +184,7 @@ impl Network<'_> {
         d: View<'_>,
         buffer: &mut Vec<f32>,
         gradient: &mut [f32],
+        d_input: Option<&mut [f32]>,
     ) {
         let _timing = timed(LayerKind::AdapterGradient);
         let layout = &self.adapter.layout;
@@ -155,5 +203,8 @@ impl Network<'_> {
         let v = View::new(buffer, rows, rank, rank);
         let d_a = &mut gradient[layout.a(layer, linear)];
         gemm(d_a, inputs, v.transposed(), x, 1.0, false);
+        if let Some(d_input) = d_input {
+            gemm(d_input, inputs, v, a, 1.0, true);
+        }
     }
 }

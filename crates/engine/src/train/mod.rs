@@ -3,7 +3,8 @@
 //! Start reading at [`Trainer::step`], then `network.rs`, which holds the network's two passes,
 //! and `objective.rs`, which holds what is minimized. The
 //! base is frozen, so no gradient of its weights is ever computed; each layer's weights are
-//! dequantized from the mapped file and merged with the adapter when they are needed. A step's
+//! dequantized from the mapped file and merged with the adapter, or multiplied as the integers that
+//! they are stored as (`coded.rs`). A step's
 //! sequences are dealt into shards whose number depends on the sequences alone; shards are computed
 //! by one thread each and their gradients added in order, so a step's bits do not depend on how
 //! many threads there are.
@@ -12,6 +13,7 @@ mod attention;
 mod attention_half;
 mod batch;
 mod checkpoint;
+mod coded;
 mod data;
 mod deal;
 mod dora;

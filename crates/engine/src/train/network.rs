@@ -5,7 +5,7 @@ use super::head::HeadBuffers;
 use super::linear::LinearBuffers;
 use super::objective::Objective;
 use super::tree::Shard;
-use super::weights::{Frozen, Group, Merged};
+use super::weights::{Frozen, Group, Held};
 use super::whole::Whole;
 use crate::kernels::{add_assign, scale_in_place};
 use crate::profile::{LayerKind, Profile, timed};
@@ -79,7 +79,7 @@ pub(super) struct Network<'a> {
     pub(super) model: &'a Model,
     pub(super) frozen: &'a Frozen,
     pub(super) adapter: &'a Adapter,
-    pub(super) merged: Option<&'a Merged>,
+    pub(super) held: &'a Held,
     /// All parameters, where all are trained: then there is no adapter.
     pub(super) whole: Option<&'a Whole>,
 }

@@ -50,6 +50,7 @@ impl Network<'_> {
         let head = Head {
             config: &self.model.config,
             frozen: self.frozen,
+            coded: self.held.as_coded(),
             shard,
             stream: &w.stream,
         };
@@ -97,6 +98,7 @@ impl Network<'_> {
         let head = Head {
             config: &self.model.config,
             frozen: self.frozen,
+            coded: self.held.as_coded(),
             shard,
             stream: &w.stream,
         };

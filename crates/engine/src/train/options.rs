@@ -1,6 +1,6 @@
 //! What goes into and comes out of training.
 
-use crate::LoraScaling;
+use crate::{Arithmetic, LoraScaling};
 
 /// A sequence to learn from. The loss is taken on what follows the prompt, which should end with
 /// the model's end-of-text token.
@@ -46,6 +46,9 @@ pub struct TrainerOptions {
     pub scaling: LoraScaling,
     /// Train magnitude vectors as well: DoRA.
     pub dora: bool,
+    /// How activations and gradients are multiplied with the frozen weights. Ignored where those are
+    /// not quantized, are trained themselves, or are rescaled by DoRA; all of that is done in full.
+    pub arithmetic: Arithmetic,
     /// Optimizer steps in all.
     pub steps: u32,
     /// Peak learning rate.
@@ -82,6 +85,7 @@ impl Default for TrainerOptions {
             alpha: 32.0,
             scaling: LoraScaling::Rank,
             dora: false,
+            arithmetic: Arithmetic::Full,
             steps: 40,
             learning_rate: 4e-4,
             warm_up: 5,

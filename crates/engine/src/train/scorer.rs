@@ -8,7 +8,7 @@ use super::deal::Dealing;
 use super::network::{Keep, Network, Workspace};
 use super::parallel::sum_of_shards;
 use super::tree::{Sequence, Shard};
-use super::weights::{Frozen, Merged};
+use super::weights::{Frozen, Held};
 use crate::{Adapter, EngineError, Model};
 
 /// Tokens computed at once by a thread, about.
@@ -19,7 +19,7 @@ pub struct Scorer {
     model: Arc<Model>,
     adapter: Adapter,
     frozen: Frozen,
-    merged: Option<Merged>,
+    held: Held,
     workspaces: Vec<Workspace>,
     longest: usize,
 }
@@ -58,16 +58,14 @@ impl Scorer {
             )));
         }
         let threads = threads.max(1);
-        let mut merged = Merged::new(&model.config);
-        if let Some(merged) = &mut merged {
-            merged.refresh(&model, adapter, threads)?;
-        }
+        let mut held = Held::merged(&model.config);
+        held.refresh(&model, adapter, threads)?;
         Ok(Self {
             // One token that nobody looks at follows each sequence.
             frozen: Frozen::new(&model, longest + 1)?,
             adapter: adapter.clone(),
             workspaces: (0..threads).map(|_| Workspace::default()).collect(),
-            merged,
+            held,
             longest,
             model,
         })
@@ -102,7 +100,7 @@ impl Scorer {
             model: &self.model,
             frozen: &self.frozen,
             adapter: &self.adapter,
-            merged: self.merged.as_ref(),
+            held: &self.held,
             whole: None,
         };
         let scores = of_sequences(&shards, laid.len(), &mut self.workspaces, |shard, w| {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::batch::Order;
+use super::coded::Coded;
 use super::data::{Loss, Sequences};
 use super::deal::Dealing;
 use super::network::{Keep, Network, Workspace};
@@ -13,18 +14,18 @@ use super::optimizer::{Moments, adamw, clip};
 use super::parallel::sum_of_shards;
 use super::scorer::of_sequences;
 use super::tree::{Sequence, Shard};
-use super::weights::{Frozen, Merged};
+use super::weights::{Frozen, Held};
 use super::whole::Whole;
 use super::{Checkpoint, StepReport, Trained, TrainerOptions, TrainingData, TrainingExample};
 use crate::gguf::TensorType;
 use crate::profile::{self, LayerKind, Profile, timed};
-use crate::{Adapter, AdapterLayout, EngineError, Model};
+use crate::{Adapter, AdapterLayout, Arithmetic, EngineError, Model};
 
 /// A training in progress.
 pub struct Trainer {
     model: Arc<Model>,
     frozen: Frozen,
-    merged: Option<Merged>,
+    held: Held,
     sequences: Sequences,
     order: Order,
     options: TrainerOptions,
@@ -74,15 +75,23 @@ impl Trainer {
         let longest = sequences.all.iter().map(|e| e.tokens.len()).max();
         let mut frozen = Frozen::new(&model, longest.unwrap_or(0))?;
         let (adapter, whole) = trained(&model, &frozen, &options, scores)?;
-        if whole.is_none() {
+        let threads = options.threads.max(1);
+        let coded = options.arithmetic == Arithmetic::EightBit && !options.dora;
+        let held = if coded && whole.is_none() {
+            Held::coded(&model, threads)?
+        } else {
+            Held::merged(&model.config)
+        };
+        if held.as_coded().is_some_and(Coded::has_head) {
+            frozen.drop_head();
+        } else if whole.is_none() {
             frozen.pack_head(&model.config);
         }
         let whole_values = whole.as_ref().map(|whole| whole.values.len());
         let parameters = whole_values.unwrap_or(adapter.values.len());
-        let threads = options.threads.max(1);
         let mut trainer = Self {
             frozen,
-            merged: Merged::new(&model.config),
+            held,
             adapter,
             whole,
             moments: Moments::new(parameters),
@@ -107,16 +116,15 @@ impl Trainer {
         let layout = AdapterLayout::new(&self.model.config, 1, 1.0);
         let values = vec![0.0; layout.parameters()];
         let nothing = Adapter { layout, values };
-        if let Some(merged) = &mut self.merged {
-            merged.refresh(&self.model, &nothing, self.workspaces.len())?;
-        }
+        self.held
+            .refresh(&self.model, &nothing, self.workspaces.len())?;
         let all: Vec<usize> = (0..self.sequences.count()).collect();
         let shards = self.deal(&all);
         let network = Network {
             model: &self.model,
             frozen: &self.frozen,
             adapter: &nothing,
-            merged: self.merged.as_ref(),
+            held: &self.held,
             whole: None,
         };
         let count = self.sequences.all.len();
@@ -289,19 +297,17 @@ impl Trainer {
                 weight,
             },
         };
-        match (&self.whole, &mut self.merged) {
-            (Some(whole), _) => whole.refresh(&mut self.frozen),
-            (None, Some(merged)) => {
-                self.profile +=
-                    merged.refresh(&self.model, &self.adapter, self.workspaces.len())?;
-            }
-            (None, None) => {}
+        if let Some(whole) = &self.whole {
+            whole.refresh(&mut self.frozen);
+        } else {
+            let threads = self.workspaces.len();
+            self.profile += self.held.refresh(&self.model, &self.adapter, threads)?;
         }
         let network = Network {
             model: &self.model,
             frozen: &self.frozen,
             adapter: &self.adapter,
-            merged: self.merged.as_ref(),
+            held: &self.held,
             whole: self.whole.as_ref(),
         };
         let loss = sum_of_shards(
@@ -459,9 +465,10 @@ mod tests {
         let trained = |merged: bool, most_activations: Option<usize>| {
             let examples = (0..6).map(example).collect();
             let mut trainer = Trainer::new(model.clone(), examples, options.clone()).unwrap();
-            assert!(trainer.merged.is_some(), "a tiny model is small enough");
+            let held = matches!(trainer.held, Held::Merged(_));
+            assert!(held, "a tiny model is small enough");
             if !merged {
-                trainer.merged = None;
+                trainer.held = Held::InFile;
             }
             for workspace in &mut trainer.workspaces {
                 workspace.most_activations = most_activations;

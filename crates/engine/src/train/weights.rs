@@ -1,6 +1,7 @@
-//! The weights during training: mapped, and dequantized with the adapter merged in once per step,
-//! or, for large models, layer by layer whenever they are needed.
+//! The weights during training: dequantized with the adapter merged in once per step; held as codes
+//! with the adapter beside them; or, for large models, made layer by layer whenever they are needed.
 
+use super::coded::Coded;
 use crate::architecture::{LayerVectors, Norm, RopeTable};
 use crate::kernels::{Packed, Right};
 use crate::profile::{self, LayerKind, Profile, timed};
@@ -42,6 +43,11 @@ impl Frozen {
             both.pack(&self.head, config.vocabulary, config.hidden);
             self.head = Vec::new();
         }
+    }
+
+    /// Lets go of the head, which is held elsewhere.
+    pub(super) fn drop_head(&mut self) {
+        self.head = Vec::new();
     }
 
     /// The head as a right factor of the forward pass.
@@ -90,7 +96,7 @@ impl Group {
     }
 
     /// Number of inputs of a group, at least one.
-    fn inputs(self, config: &ModelConfig) -> usize {
+    pub(super) fn inputs(self, config: &ModelConfig) -> usize {
         let first = self.linears(config).next();
         first.map_or(1, |linear| config.shape(linear).1.max(1))
     }
@@ -143,6 +149,51 @@ impl Both {
     }
 }
 
+/// How the linear layers are held while an adapter is trained.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// As f32, with the adapter of one step merged in.
+    Merged(Merged),
+    /// As codes, with the adapter beside them.
+    Coded(Coded),
+    /// Not at all: made from the file whenever they are needed.
+    InFile,
+}
+
+impl Held {
+    /// As f32, unless they are too large.
+    pub(super) fn merged(config: &ModelConfig) -> Self {
+        Merged::new(config).map_or(Self::InFile, Self::Merged)
+    }
+
+    /// As codes where that is possible, otherwise as f32.
+    pub(super) fn coded(model: &Model, threads: usize) -> Result<Self, EngineError> {
+        let coded = Coded::new(model, threads)?;
+        Ok(coded.map_or_else(|| Self::merged(&model.config), Self::Coded))
+    }
+
+    /// What is held in codes.
+    pub(super) fn as_coded(&self) -> Option<&Coded> {
+        match self {
+            Self::Coded(coded) => Some(coded),
+            Self::Merged(_) | Self::InFile => None,
+        }
+    }
+
+    /// Takes the adapter as it is now; returns where the threads' time went.
+    pub(super) fn refresh(
+        &mut self,
+        model: &Model,
+        adapter: &Adapter,
+        threads: usize,
+    ) -> Result<Profile, EngineError> {
+        match self {
+            Self::Merged(merged) => merged.refresh(model, adapter, threads),
+            Self::Coded(_) | Self::InFile => Ok(Profile::default()),
+        }
+    }
+}
+
 /// All linear layers with the adapter of one step merged in.
 #[derive(Debug)]
 pub(super) struct Merged {
@@ -151,7 +202,7 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Room for a model's weights, unless it is too large.
-    pub(super) fn new(config: &ModelConfig) -> Option<Self> {
+    fn new(config: &ModelConfig) -> Option<Self> {
         let shapes = config.linears().iter().map(|linear| config.shape(*linear));
         let weights = config.layers * shapes.map(|(o, i)| o * i).sum::<usize>();
         (weights <= MOST_MERGED).then(|| Self {
@@ -161,7 +212,7 @@ impl Merged {
 
     /// Merges with the adapter as it is now, each of `threads` threads its share of the layers;
     /// returns where their time went.
-    pub(super) fn refresh(
+    fn refresh(
         &mut self,
         model: &Model,
         adapter: &Adapter,
