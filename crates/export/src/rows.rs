@@ -16,35 +16,35 @@ const IS_IT_RIGHT: &str =
 pub(crate) fn row(format: Format, record: Record) -> Value {
     match record {
         Record::Everything(row) => row,
-        Record::Example { asked, said } => example(format, asked, said),
+        Record::Example { asked, said } => example(format, &asked, &said),
         Record::Pair {
             asked,
             chosen,
             rejected,
-        } => pair(format, asked, chosen, rejected),
-        Record::Labelled { asked, said, good } => labelled(format, asked, said, good),
+        } => pair(format, &asked, &chosen, &rejected),
+        Record::Labelled { asked, said, good } => labelled(format, &asked, &said, good),
         Record::Graded {
             asked,
             said,
             steps,
             right,
-        } => graded(format, asked, said, steps, right),
+        } => graded(format, &asked, &said, &steps, right),
     }
 }
 
-fn user(content: String) -> Value {
+fn user(content: &str) -> Value {
     json!({ "role": "user", "content": content })
 }
 
-fn assistant(content: String) -> Value {
+fn assistant(content: &str) -> Value {
     json!({ "role": "assistant", "content": content })
 }
 
-fn human(value: String) -> Value {
+fn human(value: &str) -> Value {
     json!({ "from": "human", "value": value })
 }
 
-fn gpt(value: String) -> Value {
+fn gpt(value: &str) -> Value {
     json!({ "from": "gpt", "value": value })
 }
 
@@ -57,54 +57,54 @@ fn prompt(asked: &Asked) -> Value {
 }
 
 /// A completion in the form of its prompt.
-fn completion(asked: &Asked, said: Said) -> Value {
-    match asked.trained {
+fn completion(asked: &Asked, said: &Said) -> Value {
+    match &asked.trained {
         Prompt::Text(_) => json!(said.trained),
-        Prompt::Chat(_) => json!([assistant(said.turn)]),
+        Prompt::Chat(_) => json!([assistant(&said.turn)]),
     }
 }
 
-fn example(format: Format, asked: Asked, said: Said) -> Value {
+fn example(format: Format, asked: &Asked, said: &Said) -> Value {
     match format {
         Format::Trl | Format::Parquet | Format::Jsonl => {
-            let prompt = prompt(&asked);
-            json!({ "prompt": prompt, "completion": completion(&asked, said) })
+            let prompt = prompt(asked);
+            json!({ "prompt": prompt, "completion": completion(asked, said) })
         }
-        Format::Together => match asked.trained {
+        Format::Together => match &asked.trained {
             Prompt::Text(text) => json!({ "prompt": text, "completion": said.trained }),
-            Prompt::Chat(_) => json!({ "messages": [user(asked.turn), assistant(said.turn)] }),
+            Prompt::Chat(_) => json!({ "messages": [user(&asked.turn), assistant(&said.turn)] }),
         },
         Format::Axolotl | Format::LlamaFactory | Format::Mlx | Format::Openai => {
-            json!({ "messages": [user(asked.turn), assistant(said.turn)] })
+            json!({ "messages": [user(&asked.turn), assistant(&said.turn)] })
         }
-        Format::Sharegpt => json!({ "conversations": [human(asked.turn), gpt(said.turn)] }),
+        Format::Sharegpt => json!({ "conversations": [human(&asked.turn), gpt(&said.turn)] }),
         Format::Alpaca => {
             json!({ "instruction": asked.turn, "input": "", "output": said.turn })
         }
     }
 }
 
-fn pair(format: Format, asked: Asked, chosen: Said, rejected: Said) -> Value {
+fn pair(format: Format, asked: &Asked, chosen: &Said, rejected: &Said) -> Value {
     match format {
         Format::Trl | Format::Parquet | Format::Jsonl | Format::Mlx => {
-            let prompt = prompt(&asked);
-            let (chosen, rejected) = (completion(&asked, chosen), completion(&asked, rejected));
+            let prompt = prompt(asked);
+            let (chosen, rejected) = (completion(asked, chosen), completion(asked, rejected));
             json!({ "prompt": prompt, "chosen": chosen, "rejected": rejected })
         }
         Format::Axolotl => json!({
-            "messages": [user(asked.turn)],
-            "chosen": assistant(chosen.turn),
-            "rejected": assistant(rejected.turn),
+            "messages": [user(&asked.turn)],
+            "chosen": assistant(&chosen.turn),
+            "rejected": assistant(&rejected.turn),
         }),
         Format::LlamaFactory | Format::Sharegpt => json!({
-            "conversations": [human(asked.turn)],
-            "chosen": gpt(chosen.turn),
-            "rejected": gpt(rejected.turn),
+            "conversations": [human(&asked.turn)],
+            "chosen": gpt(&chosen.turn),
+            "rejected": gpt(&rejected.turn),
         }),
         Format::Openai | Format::Together => json!({
-            "input": { "messages": [user(asked.turn)] },
-            "preferred_output": [assistant(chosen.turn)],
-            "non_preferred_output": [assistant(rejected.turn)],
+            "input": { "messages": [user(&asked.turn)] },
+            "preferred_output": [assistant(&chosen.turn)],
+            "non_preferred_output": [assistant(&rejected.turn)],
         }),
         Format::Alpaca => json!({
             "instruction": asked.turn,
@@ -115,10 +115,10 @@ fn pair(format: Format, asked: Asked, chosen: Said, rejected: Said) -> Value {
     }
 }
 
-fn labelled(format: Format, asked: Asked, said: Said, good: bool) -> Value {
+fn labelled(format: Format, asked: &Asked, said: &Said, good: bool) -> Value {
     match format {
         // Axolotl's own format for this has no conversations.
-        Format::Axolotl => match asked.trained {
+        Format::Axolotl => match &asked.trained {
             Prompt::Text(text) => {
                 json!({ "prompt": text, "completion": said.trained, "label": good })
             }
@@ -127,11 +127,11 @@ fn labelled(format: Format, asked: Asked, said: Said, good: bool) -> Value {
             }
         },
         Format::LlamaFactory | Format::Openai => json!({
-            "messages": [user(asked.turn), assistant(said.turn)],
+            "messages": [user(&asked.turn), assistant(&said.turn)],
             "label": good,
         }),
         Format::Sharegpt => json!({
-            "conversations": [human(asked.turn), gpt(said.turn)],
+            "conversations": [human(&asked.turn), gpt(&said.turn)],
             "kto_tag": good,
         }),
         Format::Alpaca => json!({
@@ -141,23 +141,23 @@ fn labelled(format: Format, asked: Asked, said: Said, good: bool) -> Value {
             "kto_tag": good,
         }),
         Format::Trl | Format::Parquet | Format::Jsonl | Format::Mlx | Format::Together => {
-            let prompt = prompt(&asked);
-            json!({ "prompt": prompt, "completion": completion(&asked, said), "label": good })
+            let prompt = prompt(asked);
+            json!({ "prompt": prompt, "completion": completion(asked, said), "label": good })
         }
     }
 }
 
 /// Steps where a format has them; a question about the solution and the answer yes or no elsewhere.
-fn graded(format: Format, asked: Asked, said: Said, steps: Vec<Step>, right: bool) -> Value {
+fn graded(format: Format, asked: &Asked, said: &Said, steps: &[Step], right: bool) -> Value {
     match format {
         Format::Trl | Format::Axolotl | Format::Parquet | Format::Jsonl => {
             // This type has texts only, also where the student converses.
-            let prompt = match asked.trained {
+            let prompt = match &asked.trained {
                 Prompt::Text(text) => text,
-                Prompt::Chat(_) => asked.turn,
+                Prompt::Chat(_) => &asked.turn,
             };
             let labels: Vec<bool> = steps.iter().map(|step| step.sound).collect();
-            let texts = steps.into_iter().map(|step| step.text);
+            let texts = steps.iter().map(|step| &step.text);
             json!({
                 "prompt": prompt,
                 "completions": texts.collect::<Vec<_>>(),
@@ -174,21 +174,21 @@ fn graded(format: Format, asked: Asked, said: Said, steps: Vec<Step>, right: boo
                 turn: if right { "Yes" } else { "No" }.to_owned(),
             };
             let asked = Asked {
-                trained: match asked.trained {
+                trained: match &asked.trained {
                     Prompt::Text(_) => Prompt::Text(question.clone()),
-                    chat @ Prompt::Chat(_) => chat,
+                    chat @ Prompt::Chat(_) => chat.clone(),
                 },
                 turn: question,
             };
-            example(format, asked, verdict)
+            example(format, &asked, &verdict)
         }
     }
 }
 
 /// The columns of a Parquet file.
 pub(crate) fn columns(kind: Kind, chat: bool) -> Vec<Column> {
-    use ColumnKind::{Bool, Bools, Integer, MESSAGES, Number, Text, Texts};
-    let told = if chat { MESSAGES } else { Text };
+    use ColumnKind::{Bool, Bools, Integer, Number, Text, Texts};
+    let told = if chat { ColumnKind::MESSAGES } else { Text };
     let columns: &[(&'static str, ColumnKind)] = match kind {
         Kind::Sft => &[("prompt", told), ("completion", told)],
         Kind::Preference => &[("prompt", told), ("chosen", told), ("rejected", told)],

@@ -69,6 +69,8 @@ fn of_refusal(reason: RefusalReason) -> Standing {
         | RefusalReason::NoReasoning
         | RefusalReason::AnswerBeforeDerivation
         | RefusalReason::FalseEquation
+        | RefusalReason::ExtractorsDisagree
+        | RefusalReason::MarkedBad
         | RefusalReason::WrongStep
         | RefusalReason::LowScore => Standing::Unsound,
     }

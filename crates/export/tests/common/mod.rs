@@ -72,113 +72,107 @@ fn key(iteration: u32, problem: &str, sampler: &str, mode: Mode, index: u32) -> 
     }
 }
 
-/// Every kind of sample that a run can have.
-fn written() -> Vec<Written> {
-    use Mode::{Rationale, Rationalization};
-    let one = |key, text, verdict, refused| Written {
+fn one(
+    key: SampleKey,
+    text: &'static str,
+    verdict: &'static str,
+    refused: Option<RefusalReason>,
+) -> Written {
+    Written {
         key,
         text,
         verdict,
         refused,
         false_step: None,
-    };
-    let base = "base/few-shot";
+    }
+}
+
+const BASE: &str = "base/few-shot";
+
+/// Apples: two kept (one of a teacher), two wrong, one right by luck, a duplicate.
+fn apples() -> Vec<Written> {
+    let rationale = |sampler, index| key(1, "apples", sampler, Mode::Rationale, index);
     let wrong = Some(RefusalReason::Wrong);
+    let sound = "Ann has 3 + 4 = 7 apples. The answer is 7.";
+    let lucky = "3 + 4 = 9, no. The answer is 7.";
+    let odd = "Say \"12\" \u{e9}\n\n</s> <|im_end|>";
+    let taught = "3 and 4 more make 7.\n\nThe answer is 7.";
+    let false_equation = Some(RefusalReason::FalseEquation);
     vec![
-        // Apples: two kept (one of a teacher), two wrong, one right by luck, a duplicate.
+        one(rationale(BASE, 0), sound, "right", None),
         one(
-            key(1, "apples", base, Rationale, 0),
-            "Ann has 3 + 4 = 7 apples. The answer is 7.",
-            "right",
-            None,
-        ),
-        one(
-            key(1, "apples", base, Rationale, 1),
+            rationale(BASE, 1),
             "3 + 4 = 8. The answer is 8.",
             "wrong",
             wrong,
         ),
-        one(
-            key(1, "apples", base, Rationale, 2),
-            "Say \"12\" \u{e9}\n\n</s> <|im_end|>",
-            "wrong",
-            wrong,
-        ),
+        one(rationale(BASE, 2), odd, "wrong", wrong),
         Written {
             false_step: Some("3 + 4 = 9"),
-            ..one(
-                key(1, "apples", base, Rationale, 3),
-                "3 + 4 = 9, no. The answer is 7.",
-                "right",
-                Some(RefusalReason::FalseEquation),
-            )
+            ..one(rationale(BASE, 3), lucky, "right", false_equation)
         },
         one(
-            key(1, "apples", base, Rationale, 4),
-            "Ann has 3 + 4 = 7 apples. The answer is 7.",
+            rationale(BASE, 4),
+            sound,
             "right",
             Some(RefusalReason::Duplicate),
         ),
-        one(
-            key(1, "apples", "teacher/claude", Rationale, 0),
-            "3 and 4 more make 7.\n\nThe answer is 7.",
-            "right",
-            None,
-        ),
+        one(rationale("teacher/claude", 0), taught, "right", None),
+    ]
+}
+
+/// Every kind of sample that a run can have.
+fn written() -> Vec<Written> {
+    use Mode::{Rationale, Rationalization};
+    let refused = |reason| Some(reason);
+    let good = "10 - 6 = 4. The answer is 4.";
+    let leak = "As the hint says, the answer is 4.";
+    let bread = |mode, index| key(1, "bread", BASE, mode, index);
+    let coins = |index| key(1, "coins", BASE, Rationale, index);
+    let second = |problem, index| key(2, problem, "student/1", Rationale, index);
+    let spare = "It is 3 + 4, so 7. The answer is 7.";
+    let cut = "The answer is 2. The answer is 2. The";
+    let mut written = apples();
+    written.extend([
         // Bread: solved with the hint only; a leak.
         one(
-            key(1, "bread", base, Rationale, 0),
+            bread(Rationale, 0),
             "10 - 6 = 3. The answer is 3.",
             "wrong",
-            wrong,
+            refused(RefusalReason::Wrong),
         ),
+        one(bread(Rationalization, 0), good, "right", None),
         one(
-            key(1, "bread", base, Rationalization, 0),
-            "10 - 6 = 4. The answer is 4.",
+            bread(Rationalization, 1),
+            leak,
             "right",
-            None,
+            refused(RefusalReason::HintLeak),
         ),
+        // Coins: nothing but undecided or cut off.
         one(
-            key(1, "bread", base, Rationalization, 1),
-            "As the hint says, the answer is 4.",
-            "right",
-            Some(RefusalReason::HintLeak),
-        ),
-        // Coins: nothing but wrong or undecided or cut off.
-        one(
-            key(1, "coins", base, Rationale, 0),
+            coins(0),
             "I do not know.",
             "cannot-tell",
-            Some(RefusalReason::CannotTell),
+            refused(RefusalReason::CannotTell),
         ),
+        one(coins(1), cut, "right", refused(RefusalReason::Truncated)),
+        // The second loop: apples again, more than was wanted, and bread in the same words.
         one(
-            key(1, "coins", base, Rationale, 1),
-            "The answer is 2. The answer is 2. The",
-            "right",
-            Some(RefusalReason::Truncated),
-        ),
-        // Apples again, in the second loop: more than was wanted.
-        one(
-            key(2, "apples", "student/1", Rationale, 0),
+            second("apples", 0),
             "4 + 3 = 7. The answer is 7.",
             "right",
             None,
         ),
         one(
-            key(2, "apples", "student/1", Rationale, 1),
-            "It is 3 + 4, so 7. The answer is 7.",
+            second("apples", 1),
+            spare,
             "right",
-            Some(RefusalReason::OverCap),
+            refused(RefusalReason::OverCap),
         ),
-        one(
-            key(2, "bread", "student/1", Rationale, 0),
-            "10 - 6 = 4. The answer is 4.",
-            "right",
-            None,
-        ),
+        one(second("bread", 0), good, "right", None),
         // Evaluation: never trained on.
         one(
-            key(0, "held-out", base, Rationale, 0),
+            key(0, "held-out", BASE, Rationale, 0),
             "2 + 2 = 4. The answer is 4.",
             "right",
             None,
@@ -189,7 +183,8 @@ fn written() -> Vec<Written> {
             "wrong",
             None,
         ),
-    ]
+    ]);
+    written
 }
 
 /// A journal written by hand.
@@ -371,6 +366,15 @@ pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     }
     found.sort();
     found
+}
+
+/// A text with what hangs on the machine, or on another program's version, replaced.
+pub(crate) fn masked(text: &str, masks: &[(&str, &str)]) -> String {
+    let mask = |text: String, (pattern, with): &(&str, &str)| {
+        let pattern = regex::Regex::new(pattern).unwrap();
+        pattern.replace_all(&text, *with).into_owned()
+    };
+    masks.iter().fold(text.to_owned(), mask)
 }
 
 /// JSON lines of a file.
