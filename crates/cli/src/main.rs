@@ -18,6 +18,7 @@ mod members;
 mod open;
 mod overlap_tables;
 mod printer;
+mod service_arguments;
 mod settings;
 mod spec_changes;
 mod tables;

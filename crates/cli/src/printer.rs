@@ -15,8 +15,8 @@ use autodidact_models::Fetched;
 use autodidact_star::{
     Combined, DataSetSummary, Estimate, Failed, IterationDetail, JudgedFile, Measured, ReportData,
 };
-use autodidact_verify::Explanation;
 use autodidact_store::Progress;
+use autodidact_verify::Explanation;
 use indicatif::MultiProgress;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
@@ -252,6 +252,8 @@ impl Printer {
                 models.join(", ")
             )
         })
+    }
+
     /// A folder that was written.
     pub(crate) fn exported(&self, manifest: &Manifest, out: &Path) -> Result<(), Failure> {
         let mut value = serde_json::to_value(manifest)?;
@@ -263,6 +265,8 @@ impl Printer {
     pub(crate) fn script(&self, script: &str) {
         self.bars
             .suspend(|| drop(write!(std::io::stdout(), "{script}")));
+    }
+
     /// Files that were written.
     pub(crate) fn paths(&self, files: &[(&str, PathBuf)]) -> Result<(), Failure> {
         let value: BTreeMap<&str, &PathBuf> = files.iter().map(|(what, p)| (*what, p)).collect();
@@ -272,6 +276,7 @@ impl Printer {
         })
     }
 
+    /// A model that is in the cache.
     pub(crate) fn fetched(&self, fetched: &Fetched) -> Result<(), Failure> {
         let value = json!({
             "path": fetched.path, "sha256": fetched.sha256, "source": fetched.source,

@@ -205,7 +205,7 @@ fn same(one: &str, other: &str) -> bool {
 fn secret() -> Result<String, DashboardError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| DashboardError::Random(error.to_string()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 
 /// A host without its port; brackets of an IPv6 address stay.

@@ -41,8 +41,6 @@ pub(crate) enum PageError {
     NotFound(&'static str),
     #[error("{0}")]
     Refused(&'static str),
-    #[error("{0}")]
-    Bad(&'static str),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -56,10 +54,8 @@ pub(crate) enum PageError {
 impl PageError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::FORBIDDEN,
-            Self::Bad(_) => StatusCode::BAD_REQUEST,
-            Self::Store(StoreError::NotFound { .. }) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::Store(StoreError::NotFound { .. }) => StatusCode::NOT_FOUND,
             Self::Store(StoreError::Busy { .. } | StoreError::Owned { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

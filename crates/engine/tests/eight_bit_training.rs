@@ -113,7 +113,10 @@ fn loss_and_gradient_are_near_the_full_ones() {
         };
         let (full_loss, full) = of(Arithmetic::Full);
         let (loss, gradient) = of(Arithmetic::EightBit);
-        assert!(loss != full_loss, "{tensor_type:?}: not in eight bits");
+        assert!(
+            loss.to_bits() != full_loss.to_bits(),
+            "{tensor_type:?}: not in eight bits"
+        );
         assert!(
             (loss - full_loss).abs() < 0.01 * full_loss,
             "{tensor_type:?}: {loss}, {full_loss}"
@@ -135,7 +138,10 @@ fn as_much_is_learned() {
     let (first, eight_bit) = last(Arithmetic::EightBit);
     let (_, full) = last(Arithmetic::Full);
     assert!(eight_bit < 0.2 * first, "{first}, {eight_bit}");
-    assert!((eight_bit - full).abs() < 0.05 * first, "{eight_bit}, {full}");
+    assert!(
+        (eight_bit - full).abs() < 0.05 * first,
+        "{eight_bit}, {full}"
+    );
 }
 
 #[test]

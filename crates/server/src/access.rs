@@ -50,7 +50,7 @@ impl Access {
             .and_then(|host| host.to_str().ok());
         let host = uri
             .authority()
-            .map(|authority| authority.as_str())
+            .map(axum::http::uri::Authority::as_str)
             .or(shown);
         if self.loopback {
             let named = [host, shown].into_iter().flatten();

@@ -47,7 +47,7 @@ impl CompletionRequest {
         let Value::String(model) = fields.required("model")? else {
             return Err(ApiError::field("model", "`model` must be a string"));
         };
-        let prompts = prompts(fields.required("prompt")?, limits)?;
+        let prompts = prompts(&fields.required("prompt")?, limits)?;
         let echo = fields.flag("echo")?;
         let logprobs = fields.integer("logprobs", 0, 20)?;
         let sampling = Sampling::read(&mut fields, limits)?;
@@ -80,7 +80,7 @@ impl CompletionRequest {
 }
 
 /// A string, a list of strings, a list of token ids, or a list of such lists.
-fn prompts(value: Value, limits: &Limits) -> Result<Vec<Given>, ApiError> {
+fn prompts(value: &Value, limits: &Limits) -> Result<Vec<Given>, ApiError> {
     let wrong = |text: &str| ApiError::field("prompt", format!("`prompt` {text}"));
     let kinds = || {
         wrong("must be a string, a list of strings, a list of token ids, or a list of such lists")
@@ -94,7 +94,7 @@ fn prompts(value: Value, limits: &Limits) -> Result<Vec<Given>, ApiError> {
         Value::Array(values) => tokens(values).map(Given::Tokens),
         _ => None,
     };
-    let prompts = match &value {
+    let prompts = match value {
         Value::String(text) => vec![Given::Text(text.clone())],
         Value::Array(values) if values.is_empty() => return Err(wrong("is empty")),
         Value::Array(values) if values.iter().all(Value::is_number) => {

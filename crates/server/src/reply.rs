@@ -91,10 +91,6 @@ impl Envelope {
         }
     }
 
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
     fn of(&self, object: &str, choices: &[Value]) -> Value {
         json!({
             "id": self.id, "object": object, "created": self.created, "model": self.model,

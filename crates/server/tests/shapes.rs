@@ -23,6 +23,7 @@ fn legacy(more: Value) -> Value {
     )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal of the caller")]
 fn merged(mut one: Value, other: Value) -> Value {
     one.as_object_mut()
         .unwrap()

@@ -136,6 +136,7 @@ async fn ensemble(url: &str, directory: &Path, more: &str) -> EnsembleModel {
     EnsembleModel::new("council", spec, members, judges, store, writer, purse, 4)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal of the caller")]
 fn question(more: Value) -> Value {
     let mut asked =
         json!({"model": "council", "messages": [{"role": "user", "content": "What is 17 * 23?"}]});

@@ -109,7 +109,7 @@ impl Pulse {
                 stage.done += 1;
                 stage.made += 1;
             }
-            Event::Step { report } => {
+            Event::Step { report, .. } => {
                 stage.done = u64::from(report.step);
                 stage.made += 1;
                 stage.tokens += report.tokens;

@@ -289,18 +289,9 @@ async fn a_paused_and_resumed_run_ends_like_an_undisturbed_one() {
                 status = &mut run => break status.unwrap(),
                 Some(()) = told.recv() => {
                     // The run has to be polled meanwhile, since it is not a task of its own.
-                    let mut pausing = std::pin::pin!(pause_and_resume(disturbed.path()));
-                    let over = loop {
-                        tokio::select! {
-                            paused = &mut pausing => {
-                                pauses += u32::from(paused);
-                                break None;
-                            }
-                            status = &mut run => break Some(status.unwrap()),
-                        }
-                    };
-                    if let Some(status) = over {
-                        break status;
+                    tokio::select! {
+                        paused = pause_and_resume(disturbed.path()) => pauses += u32::from(paused),
+                        status = &mut run => break status.unwrap(),
                     }
                 }
             }

@@ -57,13 +57,12 @@ pub(crate) async fn open(path: &Path, access: Access) -> Result<(SqlitePool, boo
     let summarized = access == Access::Read && found > 0 && found < SUMMARIES;
     match access {
         Access::Read if summarized => summarize(&pool, path).await?,
-        Access::Read => {}
         Access::Beside if found < SUMMARIES => {
             return Err(StoreError::Older {
                 path: path.to_owned(),
             });
         }
-        Access::Beside => {}
+        Access::Read | Access::Beside => {}
         Access::Create | Access::Write => {
             check_structure(&pool, path).await?;
             migrate(&pool, path).await?;

@@ -97,6 +97,10 @@ fn text_rows(directory: &Path) -> [Vec<(String, u64)>; 2] {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one run, told from its start to its end"
+)]
 fn a_resumed_run_continues_its_series() {
     let directory = tempfile::tempdir().unwrap();
     let (first, warnings) = parts(sinks(directory.path()), Vec::new());

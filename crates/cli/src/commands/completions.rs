@@ -2,9 +2,10 @@
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, CompletionsArguments, ManArguments};
+use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::service_arguments::{CompletionsArguments, ManArguments};
 
 pub(crate) fn completions(arguments: &CompletionsArguments, printer: &Printer) {
     let mut script = Vec::new();

@@ -12,10 +12,11 @@ use autodidact_export::{
 use autodidact_store::RunStore;
 
 use super::status::run_name;
-use crate::arguments::{ExportArguments, ExportFormat, ExportWhat, Stored};
+use crate::arguments::Stored;
 use crate::failure::Failure;
 use crate::open::{self, run_directory};
 use crate::printer::Printer;
+use crate::service_arguments::{ExportArguments, ExportFormat, ExportWhat};
 use crate::settings::Settings;
 
 pub(crate) async fn execute(

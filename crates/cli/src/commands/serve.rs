@@ -16,10 +16,11 @@ use autodidact_star::{JournaledPurse, Member, Writer, check_declarations, status
 use autodidact_store::{Opened, RunStore};
 
 use super::status::run_name;
-use crate::arguments::{EnsembleArguments, ServeArguments};
+use crate::arguments::EnsembleArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::printer::Printer;
+use crate::service_arguments::ServeArguments;
 use crate::settings::Settings;
 use crate::{interrupt, journals, members, open};
 

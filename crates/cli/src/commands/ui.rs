@@ -2,10 +2,10 @@
 
 use autodidact_dashboard::{Dashboard, DashboardError, Options};
 
-use crate::arguments::UiArguments;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::printer::Printer;
+use crate::service_arguments::UiArguments;
 use crate::settings::Settings;
 
 pub(crate) async fn execute(

@@ -186,6 +186,9 @@ fn flag(flag: &Flag) -> String {
             of.index + 1,
             short(&of.sampler.0, 40)
         ),
+        Flag::ExtractorsDisagree { other } => {
+            format!("{name}: the other reads {}", short(other, 120))
+        }
         Flag::HintText | Flag::NoReasoning => name.to_owned(),
     }
 }

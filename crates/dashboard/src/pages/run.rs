@@ -15,6 +15,7 @@ use crate::words::text;
 
 #[derive(Debug, Template)]
 #[template(path = "run.html")]
+#[expect(clippy::struct_field_names, reason = "pages call the run's name so")]
 struct Run {
     frame: Frame,
     run: String,

@@ -30,7 +30,7 @@ struct Training {
     sets: Vec<Set>,
     texts: Vec<usize>,
     at: usize,
-    set: usize,
+    chosen: usize,
     shown: Option<Shown>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn show(
             .collect(),
         texts: (0..examples.len()).collect(),
         at: wanted.text,
-        set,
+        chosen: set,
         shown: examples.get(wanted.text).map(shown),
         run,
     })

@@ -415,7 +415,7 @@ fn seen(shape: &Shape<'_>) -> Vec<SeenExample> {
 /// A teacher's rationales with their costs, and a judge's opinions about them.
 async fn teach(store: &RunStore, shape: &Shape<'_>, train: &[Problem]) {
     let mut entries = Vec::new();
-    for (i, problem) in (0..).zip(train).take(10) {
+    for (i, problem) in (0_u32..).zip(train).take(10) {
         let key = key(
             0,
             problem,
@@ -460,7 +460,7 @@ async fn teach(store: &RunStore, shape: &Shape<'_>, train: &[Problem]) {
         });
     }
     store.record_entries(&entries).await.unwrap();
-    for (i, problem) in (0..).zip(train).take(10) {
+    for (i, problem) in (0_u32..).zip(train).take(10) {
         let key = key(
             0,
             problem,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::{sampling_operations, training_operations};
 use crate::random::Random;
 use crate::{
-    Arithmetic, EngineError, Model, Profile, Request, Sampler, SamplingOptions, Trainer, TrainerOptions,
-    TrainingExample,
+    Arithmetic, EngineError, Model, Profile, Request, Sampler, SamplingOptions, Trainer,
+    TrainerOptions, TrainingExample,
 };
 
 /// Sequences that each thread decodes together, as samples of a quarter as many questions.

@@ -82,7 +82,12 @@ impl Coded {
         out: &mut [f32],
         buffers: &mut CodedBuffers,
     ) {
-        multiply(&self.layers[layer][group as usize].forward, input, out, buffers);
+        multiply(
+            &self.layers[layer][group as usize].forward,
+            input,
+            out,
+            buffers,
+        );
     }
 
     /// `d_input = d_output W`.
@@ -120,12 +125,7 @@ impl Coded {
 }
 
 /// `c = a W^T` for tensors below each other; rows of `c` are as long as all of them.
-fn multiply(
-    tensors: &[EightBitPanels],
-    a: View<'_>,
-    c: &mut [f32],
-    buffers: &mut CodedBuffers,
-) {
+fn multiply(tensors: &[EightBitPanels], a: View<'_>, c: &mut [f32], buffers: &mut CodedBuffers) {
     let (level, rows, inner) = (Level::detect(), a.rows(), a.columns());
     let stride: usize = tensors.iter().map(EightBitPanels::padded_outputs).sum();
     profile::count(2 * (rows * inner * stride) as u64);
