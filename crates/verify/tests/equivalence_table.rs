@@ -18,8 +18,11 @@ fn options(name: &str) -> Options {
         "bases" => options.convert_bases = true,
         "no words" => options.number_words = false,
         places => {
-            let places = places.strip_prefix("places ").expect("a known option");
-            options.tolerance = Some(Tolerance::Places(places.parse().expect("a number")));
+            let places = places
+                .strip_prefix("places ")
+                .and_then(|places| places.parse().ok());
+            assert!(places.is_some(), "a known option: {name}");
+            options.tolerance = places.map(Tolerance::Places);
         }
     }
     options
@@ -43,9 +46,16 @@ fn every_case_of_the_table() {
             Outcome::Unknown(_) => "unknown",
         };
         if outcome != *expected {
-            wrong.push(format!("{number}: {gold} | {candidate} ({option}): {found:?}, not {expected}"));
+            wrong.push(format!(
+                "{number}: {gold} | {candidate} ({option}): {found:?}, not {expected}"
+            ));
         }
     }
     assert!(cases > 140, "{cases} cases");
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -7,6 +7,7 @@ use autodidact_verify::{Options, Outcome, compare_expressions};
 /// The budget of one direction, with room for the step that runs out of it.
 const MOST_OPERATIONS: u64 = 12_000_000;
 
+#[allow(clippy::too_many_lines)] // a list
 fn hostile() -> Vec<String> {
     let many = |piece: &str, count: usize| piece.repeat(count);
     let nested = |open: &str, close: &str, count: usize| {
@@ -98,7 +99,10 @@ fn hostile() -> Vec<String> {
         "\u{0}\u{1}\u{7f}".to_owned(),
     ];
     let row = many("1 & ", 90) + "1";
-    texts.push(format!("\\begin{{pmatrix}}{}\\end{{pmatrix}}", many(&format!("{row} \\\\ "), 40)));
+    texts.push(format!(
+        "\\begin{{pmatrix}}{}\\end{{pmatrix}}",
+        many(&format!("{row} \\\\ "), 40)
+    ));
     let square = many(&format!("{}1 \\\\ ", many("x & ", 9)), 10);
     let matrix = format!("\\begin{{pmatrix}}{square}\\end{{pmatrix}}");
     texts.push(matrix.repeat(20));
@@ -122,7 +126,11 @@ fn hostile_answers_stay_within_the_budget() {
             let found = compare_expressions(gold, &candidate, &options);
             let took = started.elapsed();
             let shown: String = format!("{gold} | {candidate}").chars().take(90).collect();
-            assert!(found.operations <= MOST_OPERATIONS, "{shown}: {} operations", found.operations);
+            assert!(
+                found.operations <= MOST_OPERATIONS,
+                "{shown}: {} operations",
+                found.operations
+            );
             assert!(took < Duration::from_secs(2), "{shown}: {took:?}");
             if took > Duration::from_millis(40) {
                 slow.push(format!("{took:?} {} operations: {shown}", found.operations));
@@ -134,7 +142,10 @@ fn hostile_answers_stay_within_the_budget() {
 
 #[test]
 fn a_hostile_answer_still_equals_itself() {
-    let options = Options { symmetric: true, ..Options::default() };
+    let options = Options {
+        symmetric: true,
+        ..Options::default()
+    };
     for text in hostile() {
         let expected = compare_expressions(&text, &text, &options).outcome;
         let shown: String = text.chars().take(60).collect();
@@ -147,7 +158,10 @@ fn a_hostile_answer_still_equals_itself() {
 /// Numbers that differ by little, by much, or only in what a weak check does not see.
 #[test]
 fn what_only_looks_equal_is_not_accepted() {
-    let options = Options { symmetric: true, ..Options::default() };
+    let options = Options {
+        symmetric: true,
+        ..Options::default()
+    };
     let mersenne = "2305843009213693951";
     let pairs = [
         ("1/2004!", "1/2006!"),
@@ -163,7 +177,10 @@ fn what_only_looks_equal_is_not_accepted() {
         ("x", "x+x(x-1)(x-2)(x-3)(x-4)"),
         ("10^{400}", "10^{400}+1"),
         (r"e^{\pi\sqrt{163}}", "262537412640768744"),
-        (r"\sqrt{1000001}+\sqrt{1000025}+\sqrt{1000031}", r"\sqrt{1000002}+\sqrt{1000022}+\sqrt{1000033}"),
+        (
+            r"\sqrt{1000001}+\sqrt{1000025}+\sqrt{1000031}",
+            r"\sqrt{1000002}+\sqrt{1000022}+\sqrt{1000033}",
+        ),
         ("5^5^5^5^5", "5^5^5^5^6"),
         ("9999999!", "9999998!"),
         (r"\pm 2021", "2021"),
@@ -175,6 +192,10 @@ fn what_only_looks_equal_is_not_accepted() {
     ];
     for (gold, candidate) in pairs {
         let found = compare_expressions(gold, candidate, &options);
-        assert_ne!(found.outcome, Outcome::Equal, "{gold} | {candidate}: {found:?}");
+        assert_ne!(
+            found.outcome,
+            Outcome::Equal,
+            "{gold} | {candidate}: {found:?}"
+        );
     }
 }

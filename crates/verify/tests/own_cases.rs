@@ -21,9 +21,16 @@ fn every_pair_of_every_group() {
             Outcome::Unknown(_) => "unknown",
         };
         if outcome != *expected {
-            wrong.push(format!("{group}: {gold} | {candidate}: {found:?}, not {expected}"));
+            wrong.push(format!(
+                "{group}: {gold} | {candidate}: {found:?}, not {expected}"
+            ));
         }
     }
     assert!(cases > 300, "{cases} cases");
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

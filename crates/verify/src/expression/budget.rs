@@ -28,7 +28,9 @@ impl std::fmt::Display for Trouble {
 pub(super) type Step<T> = Result<T, Trouble>;
 
 /// Longest answer that is read, in bytes; longer ones are only compared as text.
-pub(super) const MAX_LENGTH: usize = 16_384;
+pub(super) const MAX_LENGTH: usize = 8_192;
+/// Most digits of a number.
+pub(super) const MAX_DIGITS: usize = 4_096;
 /// Deepest nesting of brackets, fractions and powers.
 pub(super) const MAX_DEPTH: usize = 64;
 /// Most nodes in the tree of one answer.

@@ -34,7 +34,9 @@ impl Algebra<'_> {
             Node::Constant(Constant::Imaginary) => {
                 Ok(self.atom_power(Atom::Imaginary, Exponent::one()))
             }
-            Node::Constant(Constant::Infinity) => Err(Trouble::Undefined("a formula with infinity")),
+            Node::Constant(Constant::Infinity) => {
+                Err(Trouble::Undefined("a formula with infinity"))
+            }
             Node::Sum(terms) => {
                 let mut total = Poly::default();
                 for term in terms {
@@ -66,15 +68,7 @@ impl Algebra<'_> {
                 let base = self.canonical(base)?;
                 self.general_power(&base, &above)
             }
-            Node::Root(radicand, index) => {
-                let radicand = self.canonical(radicand)?;
-                let index = self.canonical(index)?;
-                let index = index.as_rational().ok_or(Trouble::Unsupported("such a root"))?;
-                if index.is_zero() {
-                    return Err(Trouble::Undefined("a root with index zero"));
-                }
-                self.power(&radicand, exponent(&index.recip())?)
-            }
+            Node::Root(radicand, index) => self.canonical_root(radicand, index),
             Node::Percent(inner) => {
                 let inner = self.canonical(inner)?;
                 Ok(inner.scaled(&BigRational::new(1.into(), 100.into())))
@@ -95,6 +89,18 @@ impl Algebra<'_> {
             }
             _ => Err(Trouble::Unsupported("this kind of value")),
         }
+    }
+
+    fn canonical_root(&mut self, radicand: &Node, index: &Node) -> Step<Poly> {
+        let radicand = self.canonical(radicand)?;
+        let index = self.canonical(index)?;
+        let index = index
+            .as_rational()
+            .ok_or(Trouble::Unsupported("such a root"))?;
+        if index.is_zero() {
+            return Err(Trouble::Undefined("a root with index zero"));
+        }
+        self.power(&radicand, exponent(&index.recip())?)
     }
 
     /// `base ^ above` for any exponent.
@@ -168,7 +174,10 @@ impl Algebra<'_> {
                 self.multiply(&square, base)
             };
         }
-        let squares = [self.multiply(real, real)?, self.multiply(imaginary, imaginary)?];
+        let squares = [
+            self.multiply(real, real)?,
+            self.multiply(imaginary, imaginary)?,
+        ];
         let [a, b] = squares;
         let norm = self.add(a, &b)?;
         let unit = self.atom_power(Atom::Imaginary, Exponent::one());
@@ -216,9 +225,7 @@ impl Algebra<'_> {
             Atom::Imaginary => Err(Trouble::Unsupported("a root of the imaginary unit")),
             // The even root of an even power is an absolute value.
             Atom::Symbol(_) | Atom::Base(_) | Atom::Opaque(..) | Atom::Sin(_) | Atom::Cos(_)
-                if inner.is_integer()
-                    && inner.to_integer() % 2 == 0
-                    && outer.denom() % 2 == 0 =>
+                if inner.is_integer() && inner.to_integer() % 2 == 0 && outer.denom() % 2 == 0 =>
             {
                 if total.is_integer() && total.to_integer() % 2 == 0 {
                     return self.plain_power(atom, total);
@@ -227,7 +234,7 @@ impl Algebra<'_> {
                     Atom::Base(poly) => poly,
                     other => self.atom_power(other, Exponent::one()),
                 };
-                let absolute = self.absolute(value)?;
+                let absolute = self.absolute(&value)?;
                 self.power(&absolute, total)
             }
             other => self.plain_power(other, total),
@@ -247,7 +254,11 @@ impl Algebra<'_> {
     /// A rational number to a rational power: `(-8)^(1/3)` is -2, `(-4)^(1/2)` is 2i.
     fn power_of_number(&mut self, value: &BigRational, power: Exponent) -> Step<Poly> {
         if power.is_integer() {
-            return Ok(Poly::constant(rational::power(value, &exact(power), self.budget)?));
+            return Ok(Poly::constant(rational::power(
+                value,
+                &exact(power),
+                self.budget,
+            )?));
         }
         let mut sign = Poly::constant(BigRational::one());
         if value.is_negative() {
@@ -282,7 +293,8 @@ impl Algebra<'_> {
     pub(super) fn factor(&mut self, mut value: BigInt) -> Step<Vec<(BigInt, u32)>> {
         let mut factors = Vec::new();
         let limit = if value.bits() <= 64 { 2000_u32 } else { 200 };
-        self.budget.pay(u64::from(limit) * (4 + value.bits() / 64))?;
+        self.budget
+            .pay(u64::from(limit) * (4 + value.bits() / 64))?;
         if let Some(small) = value.to_u64() {
             let mut small = small;
             let mut divisor = 2_u64;

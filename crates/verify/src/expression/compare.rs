@@ -35,7 +35,7 @@ pub struct Comparison {
 
 /// Compares two answers written in LaTeX or plain text; gold is trusted, the candidate is not.
 ///
-/// Work is bounded: answers over 16 KiB are only compared as text, and every step pays from a
+/// Work is bounded: answers over 8 KiB are only compared as text, and every step pays from a
 /// budget of operations.
 ///
 /// ```
@@ -55,8 +55,7 @@ pub fn compare(gold: &str, candidate: &str, options: &Options) -> Comparison {
         let back = one_way(candidate, gold, options);
         found.operations += back.operations;
         let better = match (&found.outcome, &back.outcome) {
-            (_, Outcome::Equal) => true,
-            (Outcome::Different, Outcome::Unknown(_)) => true,
+            (_, Outcome::Equal) | (Outcome::Different, Outcome::Unknown(_)) => true,
             // Of two reasons, one must be chosen in the same way in both directions.
             (Outcome::Unknown(reason), Outcome::Unknown(other)) => other < reason,
             _ => false,
@@ -160,13 +159,18 @@ impl Comparer<'_> {
         if outcome == Outcome::Equal {
             return outcome;
         }
-        let unit = |node: &Node| node.any(&|part| matches!(part, Node::Measured(_, unit) if unit.is_known()));
+        let unit = |node: &Node| {
+            node.any(&|part| matches!(part, Node::Measured(_, unit) if unit.is_known()))
+        };
         let letters = |node: &Node| node.any(&|part| matches!(part, Node::Symbol(_)));
         let ambiguous = (unit(&gold_tree) && letters(&candidate_tree))
             || (unit(&candidate_tree) && letters(&gold_tree));
         if ambiguous {
             // `5m` may be five times m.
-            let plain = |reading: Reading| Reading { units: false, ..reading };
+            let plain = |reading: Reading| Reading {
+                units: false,
+                ..reading
+            };
             let again = (
                 self.read(gold, plain(gold_reading)),
                 self.read(candidate, plain(candidate_reading)),
@@ -196,7 +200,11 @@ impl Comparer<'_> {
         candidate_trouble: Option<Trouble>,
     ) -> Outcome {
         let (left, right) = (words::text_answer(gold), words::text_answer(candidate));
-        if left == right && left.chars().any(char::is_alphabetic) && is_prose(gold) && is_prose(candidate) {
+        if left == right
+            && left.chars().any(char::is_alphabetic)
+            && is_prose(gold)
+            && is_prose(candidate)
+        {
             self.note("the same words");
             return Outcome::Equal;
         }
@@ -213,7 +221,10 @@ impl Comparer<'_> {
 
 /// Whether a text is words, not a formula.
 pub(super) fn is_prose(text: &str) -> bool {
-    let letters = text.chars().filter(|c| c.is_alphabetic() || c.is_whitespace()).count();
+    let letters = text
+        .chars()
+        .filter(|c| c.is_alphabetic() || c.is_whitespace())
+        .count();
     let all = text.chars().count();
     letters * 10 >= all * 7
 }

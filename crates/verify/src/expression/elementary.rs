@@ -18,8 +18,15 @@ impl Algebra<'_> {
             .collect::<Step<_>>()?;
         let whole = matches!(
             function,
-            Function::Floor | Function::Ceil | Function::Factorial | Function::Binomial
-                | Function::Gcd | Function::Lcm | Function::Min | Function::Max | Function::Mod
+            Function::Floor
+                | Function::Ceil
+                | Function::Factorial
+                | Function::Binomial
+                | Function::Gcd
+                | Function::Lcm
+                | Function::Min
+                | Function::Max
+                | Function::Mod
         );
         if whole {
             return self.arithmetic(function, arguments, values);
@@ -68,7 +75,7 @@ impl Algebra<'_> {
             }
             Function::Exp => self.exponential(x),
             Function::Ln => self.logarithm(x),
-            Function::Abs => self.absolute(x.clone()),
+            Function::Abs => self.absolute(x),
             Function::Arcsin | Function::Arccos | Function::Arctan => self.arc(function, x),
             Function::Sinh | Function::Cosh | Function::Tanh => self.hyperbolic(function, x),
             _ => Err(Trouble::Unsupported("this function")),
@@ -106,7 +113,10 @@ impl Algebra<'_> {
             let call = Node::Call(function, numbers);
             return rational::evaluate(&call, self.budget).map(Poly::constant);
         }
-        if arguments.iter().all(|argument| argument.symbols().is_empty()) {
+        if arguments
+            .iter()
+            .all(|argument| argument.symbols().is_empty())
+        {
             return Err(Trouble::Unsupported("a whole part of an irrational number"));
         }
         let name = format!("{function:?}");
@@ -114,24 +124,29 @@ impl Algebra<'_> {
     }
 
     /// The absolute value; signs of numbers are known, those of letters are not.
-    pub(super) fn absolute(&mut self, x: Poly) -> Step<Poly> {
+    pub(super) fn absolute(&mut self, x: &Poly) -> Step<Poly> {
         if let Some(value) = x.as_rational() {
             return Ok(Poly::constant(value.abs()));
         }
-        let (real, imaginary) = self.split_imaginary(&x)?;
+        let (real, imaginary) = self.split_imaginary(x)?;
         if !imaginary.is_zero() {
             let a = self.multiply(&real, &real)?;
             let b = self.multiply(&imaginary, &imaginary)?;
             let norm = self.add(a, &b)?;
             return self.power(&norm, Exponent::new(1, 2));
         }
-        let (content, common, primitive) = self.factor_content(&x, true)?;
+        let (content, common, primitive) = self.factor_content(x, true)?;
         let mut result = Poly::constant(content.abs());
         for (id, power) in common.0 {
             let atom = self.atom(id)?.clone();
             let positive = matches!(
                 atom,
-                Atom::Pi | Atom::Euler | Atom::Prime(_) | Atom::Exp(_) | Atom::Abs(_) | Atom::CosPi(_)
+                Atom::Pi
+                    | Atom::Euler
+                    | Atom::Prime(_)
+                    | Atom::Exp(_)
+                    | Atom::Abs(_)
+                    | Atom::CosPi(_)
             );
             let even = power.is_integer() && power.to_integer() % 2 == 0;
             let factor = if positive || even || !power.is_integer() {
@@ -143,7 +158,9 @@ impl Algebra<'_> {
             result = self.multiply(&result, &factor)?;
         }
         let rest = match primitive.single() {
-            Some((monomial, _)) if monomial.0.iter().all(|(id, _)| self.is_positive(*id)) => primitive,
+            Some((monomial, _)) if monomial.0.iter().all(|(id, _)| self.is_positive(*id)) => {
+                primitive
+            }
             _ => self.atom_power(Atom::Abs(primitive), Exponent::one()),
         };
         self.multiply(&result, &rest)
@@ -152,7 +169,12 @@ impl Algebra<'_> {
     fn is_positive(&self, id: u32) -> bool {
         matches!(
             self.atom(id),
-            Ok(Atom::Pi | Atom::Euler | Atom::Prime(_) | Atom::Exp(_) | Atom::Abs(_) | Atom::CosPi(_))
+            Ok(Atom::Pi
+                | Atom::Euler
+                | Atom::Prime(_)
+                | Atom::Exp(_)
+                | Atom::Abs(_)
+                | Atom::CosPi(_))
         )
     }
 
@@ -196,14 +218,11 @@ impl Algebra<'_> {
         if x.is_zero() {
             return Err(Trouble::Undefined("the logarithm of zero"));
         }
-        let (content, common, rest) = match x.single() {
-            Some((monomial, coefficient)) => {
-                (coefficient.clone(), monomial.clone(), None)
-            }
-            None => {
-                let (content, common, primitive) = self.factor_content(x, false)?;
-                (content, common, Some(primitive))
-            }
+        let (content, common, rest) = if let Some((monomial, coefficient)) = x.single() {
+            (coefficient.clone(), monomial.clone(), None)
+        } else {
+            let (content, common, primitive) = self.factor_content(x, false)?;
+            (content, common, Some(primitive))
         };
         if content.is_negative() {
             return Err(Trouble::Unsupported("the logarithm of a negative number"));
@@ -236,16 +255,22 @@ impl Algebra<'_> {
             Atom::Exp(monomial) => Ok(Poly::term(monomial, scale)),
             Atom::Prime(prime) => {
                 let inner = Poly::constant(BigRational::from_integer(prime));
-                Ok(self.atom_power(Atom::Ln(inner), Exponent::one()).scaled(&scale))
+                Ok(self
+                    .atom_power(Atom::Ln(inner), Exponent::one())
+                    .scaled(&scale))
             }
-            Atom::Base(inner) => Ok(self.atom_power(Atom::Ln(inner), Exponent::one()).scaled(&scale)),
+            Atom::Base(inner) => Ok(self
+                .atom_power(Atom::Ln(inner), Exponent::one())
+                .scaled(&scale)),
             other => {
                 let even = power.is_integer() && power.to_integer() % 2 == 0;
                 let mut inner = self.atom_power(other, Exponent::one());
                 if even {
-                    inner = self.absolute(inner)?;
+                    inner = self.absolute(&inner)?;
                 }
-                Ok(self.atom_power(Atom::Ln(inner), Exponent::one()).scaled(&scale))
+                Ok(self
+                    .atom_power(Atom::Ln(inner), Exponent::one())
+                    .scaled(&scale))
             }
         }
     }
@@ -304,7 +329,8 @@ impl Algebra<'_> {
         if negative {
             angle = angle.negative();
         }
-        let cosine = |algebra: &mut Self, angle| algebra.atom_power(Atom::Cos(angle), Exponent::one());
+        let cosine =
+            |algebra: &mut Self, angle| algebra.atom_power(Atom::Cos(angle), Exponent::one());
         let sine = |algebra: &mut Self, angle| {
             let sine = algebra.atom_power(Atom::Sin(angle), Exponent::one());
             if negative { sine.negative() } else { sine }
@@ -361,11 +387,27 @@ impl Algebra<'_> {
             let right = pi.scaled(&BigRational::new(1.into(), 2.into()));
             return self.subtract(right, sine);
         }
-        for (above, below) in [(0, 1), (1, 6), (1, 4), (1, 3), (1, 2), (1, 5), (2, 5), (1, 10), (3, 10), (1, 12), (5, 12), (1, 8), (3, 8)] {
+        for (above, below) in [
+            (0, 1),
+            (1, 6),
+            (1, 4),
+            (1, 3),
+            (1, 2),
+            (1, 5),
+            (2, 5),
+            (1, 10),
+            (3, 10),
+            (1, 12),
+            (5, 12),
+            (1, 8),
+            (3, 8),
+        ] {
             if function == Function::Arctan && (above, below) == (1, 2) {
                 continue;
             }
-            let angle = pi.clone().scaled(&BigRational::new(above.into(), below.into()));
+            let angle = pi
+                .clone()
+                .scaled(&BigRational::new(above.into(), below.into()));
             let value = match function {
                 Function::Arcsin => self.sine(&angle)?,
                 _ => self.unary(Function::Tan, &angle)?,
@@ -378,7 +420,11 @@ impl Algebra<'_> {
             }
         }
         let negative = x.leading().is_negative();
-        let inner = if negative { x.clone().negative() } else { x.clone() };
+        let inner = if negative {
+            x.clone().negative()
+        } else {
+            x.clone()
+        };
         let atom = match function {
             Function::Arcsin => Atom::Arcsin(inner),
             _ => Atom::Arctan(inner),

@@ -107,7 +107,10 @@ impl Algebra<'_> {
                     continue;
                 }
                 match self.atom(*id)?.clone() {
-                    Atom::Base(inner) | Atom::Abs(inner) | Atom::Ln(inner) | Atom::Arctan(inner)
+                    Atom::Base(inner)
+                    | Atom::Abs(inner)
+                    | Atom::Ln(inner)
+                    | Atom::Arctan(inner)
                     | Atom::Arcsin(inner) => self.scan(&inner, indices, angles)?,
                     Atom::Sin(inner) | Atom::Cos(inner) => {
                         self.scan(&inner, indices, angles)?;
@@ -168,7 +171,11 @@ impl Bounded {
     }
 
     fn opaque(value: Interval) -> Self {
-        Self { value, upper: 0, lower: 0 }
+        Self {
+            value,
+            upper: 0,
+            lower: 0,
+        }
     }
 }
 
@@ -207,7 +214,10 @@ impl Evaluation<'_> {
             .map(|part| part.upper + total_lower - part.lower)
             .max()
             .unwrap_or(0);
-        let mut value = Interval { lo: BigInt::zero(), hi: BigInt::zero() };
+        let mut value = Interval {
+            lo: BigInt::zero(),
+            hi: BigInt::zero(),
+        };
         for part in &parts {
             value = value.plus(&part.value);
         }
@@ -260,12 +270,11 @@ impl Evaluation<'_> {
             Meaning::Free => self.free_atom(id, atom, index, budget)?,
             Meaning::Real => None,
         };
-        let root = match root {
-            Some(root) => root,
-            None => {
-                let value = self.atom_value(id, atom, budget)?;
-                self.root(&value, index, budget)?
-            }
+        let root = if let Some(root) = root {
+            root
+        } else {
+            let value = self.atom_value(id, atom, budget)?;
+            self.root(&value, index, budget)?
         };
         self.memo.insert(id, root.clone());
         Ok(root)
@@ -290,9 +299,10 @@ impl Evaluation<'_> {
     fn atom_value(&mut self, id: u32, atom: &Atom, budget: &mut Budget) -> Step<Bounded> {
         let precision = self.precision;
         match atom {
-            Atom::Prime(prime) => {
-                Ok(Bounded::rational(&BigRational::from_integer(prime.clone()), precision))
-            }
+            Atom::Prime(prime) => Ok(Bounded::rational(
+                &BigRational::from_integer(prime.clone()),
+                precision,
+            )),
             Atom::Base(inner) => self.poly(inner, budget),
             Atom::Abs(inner) => {
                 let mut value = self.poly(inner, budget)?;
@@ -320,7 +330,11 @@ impl Evaluation<'_> {
             Atom::Sin(inner) | Atom::Cos(inner) => {
                 let x = self.poly(inner, budget)?;
                 let (sine, cosine) = series::sin_cos(&x.value, precision, budget)?;
-                let value = if matches!(atom, Atom::Sin(_)) { sine } else { cosine };
+                let value = if matches!(atom, Atom::Sin(_)) {
+                    sine
+                } else {
+                    cosine
+                };
                 Ok(Bounded::opaque(value))
             }
             Atom::Arctan(inner) => {
@@ -341,7 +355,9 @@ impl Evaluation<'_> {
         if rest.side() != Side::Positive {
             return Err(Trouble::Undefined("such an inverse sine"));
         }
-        let below = rest.root(2, precision, budget)?.reciprocal(precision, budget)?;
+        let below = rest
+            .root(2, precision, budget)?
+            .reciprocal(precision, budget)?;
         let tangent = x.times(&below, precision, budget)?;
         Ok(Bounded::opaque(series::atan(&tangent, precision, budget)?))
     }
@@ -358,7 +374,11 @@ impl Evaluation<'_> {
             let degree = totient(2 * self.turns.unsigned_abs()).div_ceil(2);
             self.degree = self.degree.saturating_mul(degree);
         }
-        Ok(Bounded { value: cosine, upper: 1, lower: 1 })
+        Ok(Bounded {
+            value: cosine,
+            upper: 1,
+            lower: 1,
+        })
     }
 
     /// A random value for a letter: positive first, then of either sign, then small.
@@ -392,7 +412,11 @@ impl Evaluation<'_> {
             }
             Atom::Sin(inner) | Atom::Cos(inner) => {
                 let (cosine, sine) = self.angle(inner, budget)?;
-                let value = if matches!(atom, Atom::Sin(_)) { sine } else { cosine };
+                let value = if matches!(atom, Atom::Sin(_)) {
+                    sine
+                } else {
+                    cosine
+                };
                 return self.root(&value, index, budget).map(Some);
             }
             Atom::Symbol(_) | Atom::Opaque(..) => {
@@ -402,13 +426,17 @@ impl Evaluation<'_> {
                 }
                 letter
             }
-            Atom::Pi | Atom::Euler | Atom::Exp(_) | Atom::Ln(_) | Atom::Arctan(_)
+            Atom::Pi
+            | Atom::Euler
+            | Atom::Exp(_)
+            | Atom::Ln(_)
+            | Atom::Arctan(_)
             | Atom::Arcsin(_) => {
-                if index != 1 {
+                if index == 1 {
+                    self.near(id, atom, budget)?
+                } else {
                     let bits = self.random(id, 2) % (1 << 20);
                     BigRational::new((bits as i64 + (1 << 20)).into(), (1 << 20).into())
-                } else {
-                    self.near(id, atom, budget)?
                 }
             }
         };
@@ -445,7 +473,10 @@ impl Evaluation<'_> {
         for (part, coefficient) in &inner.terms {
             let below = self.angles.get(part).copied().unwrap_or(1);
             let count = coefficient * BigInt::from(below);
-            let count = count.to_integer().to_i64().filter(|count| count.abs() <= 64);
+            let count = count
+                .to_integer()
+                .to_i64()
+                .filter(|count| count.abs() <= 64);
             let count = count.ok_or(Trouble::Budget("the multiples of an angle"))?;
             let unit = self.random_point(part);
             for _ in 0..count.abs() {

@@ -46,7 +46,10 @@ impl Interval {
     pub(super) fn rational(value: &BigRational, precision: u64) -> Self {
         let above = value.numer() << precision;
         if value.is_integer() {
-            return Self { lo: above.clone(), hi: above };
+            return Self {
+                lo: above.clone(),
+                hi: above,
+            };
         }
         let lo = divide_down(&above, value.denom());
         let hi = &lo + 1;
@@ -133,7 +136,10 @@ impl Interval {
         let mut count = exponent.unsigned_abs();
         let mut base = self.clone();
         let one = BigInt::one() << precision;
-        let mut result = Self { lo: one.clone(), hi: one };
+        let mut result = Self {
+            lo: one.clone(),
+            hi: one,
+        };
         while count > 0 {
             if count & 1 == 1 {
                 result = result.times(&base, precision, budget)?;

@@ -38,6 +38,7 @@ pub(super) fn tokens(text: &str, reading: Reading) -> Step<Vec<Spaced>> {
     Ok(lexer.found)
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is one fact about the place that is read
 struct Lexer {
     text: Vec<char>,
     at: usize,
@@ -60,7 +61,7 @@ impl Lexer {
     fn push(&mut self, token: Token) {
         self.found.push(Spaced {
             token,
-            spaced: self.spaced,
+            after_space: self.spaced,
             quoted: self.quoted,
         });
         self.spaced = false;
@@ -86,8 +87,8 @@ impl Lexer {
                 self.at += 1;
                 self.spaced = true;
             }
-            c if c.is_ascii_digit() => self.number(),
-            '.' if self.peek(1).is_some_and(|c| c.is_ascii_digit()) => self.number(),
+            c if c.is_ascii_digit() => self.number()?,
+            '.' if self.peek(1).is_some_and(|c| c.is_ascii_digit()) => self.number()?,
             '.' if self.peek(1) == Some('.') => {
                 while self.peek(0) == Some('.') {
                     self.at += 1;
@@ -109,7 +110,7 @@ impl Lexer {
         self.spaced = true;
     }
 
-    fn number(&mut self) {
+    fn number(&mut self) -> Step<()> {
         let marks = if self.depth > 0 && self.reading.marks == Marks::Point && !self.bracket_commas
         {
             Marks::PointOnly
@@ -119,9 +120,9 @@ impl Lexer {
         if let Some((token, end)) = numeral::read(&self.text, self.at, marks, self.latex) {
             self.at = end;
             self.push(token);
-        } else {
-            self.at += 1;
+            return Ok(());
         }
+        Err(Trouble::Budget("the digits of a number"))
     }
 
     fn prime(&mut self) {
@@ -226,7 +227,9 @@ impl Lexer {
 
     /// `sinx`, `xor`: a name with letters around it.
     fn split_function(&mut self, run: &str) -> bool {
-        for name in ["arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "log", "ln"] {
+        for name in [
+            "arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "log", "ln",
+        ] {
             let Some(rest) = run.strip_prefix(name) else {
                 continue;
             };
@@ -249,7 +252,7 @@ impl Lexer {
         }
         let mut before = self.found.iter().rev();
         match before.next().map(|spaced| &spaced.token) {
-            Some(Token::Numeral { .. }) => units::lookup(run).is_some(),
+            Some(Token::Numeral { .. } | Token::Word(_)) => units::lookup(run).is_some(),
             // `m/s`, `10^3 m`, `\frac{1}{2} m`.
             Some(Token::Mark('/')) => {
                 matches!(before.next().map(|s| &s.token), Some(Token::Word(_)))
@@ -258,7 +261,6 @@ impl Lexer {
             Some(Token::Mark(')' | '}') | Token::Constant(_)) => {
                 run.chars().count() > 1 && units::lookup(run).is_some()
             }
-            Some(Token::Word(_)) => units::lookup(run).is_some(),
             _ => false,
         }
     }
@@ -290,7 +292,11 @@ impl Lexer {
             "in" if matches!(self.last(), Some(Token::Symbol(_))) => {
                 Some(Token::Relation(Relation::In))
             }
-            "U" if matches!(self.last(), Some(Token::Mark(')' | ']' | '}') | Token::SetClose)) => {
+            "U" if matches!(
+                self.last(),
+                Some(Token::Mark(')' | ']' | '}') | Token::SetClose)
+            ) =>
+            {
                 Some(Token::Union)
             }
             "mod" if after_value => Some(Token::Mod),
@@ -358,9 +364,10 @@ impl Lexer {
             ('⌋', _) => (Token::FloorClose, 1),
             ('⌈', _) => (Token::CeilOpen, 1),
             ('⌉', _) => (Token::CeilClose, 1),
-            ('+' | '^' | '!' | '|' | ',' | ';' | ':' | '(' | ')' | '[' | ']' | '{' | '}' | '&', _) => {
-                (Token::Mark(c), 1)
-            }
+            (
+                '+' | '^' | '!' | '|' | ',' | ';' | ':' | '(' | ')' | '[' | ']' | '{' | '}' | '&',
+                _,
+            ) => (Token::Mark(c), 1),
             _ => return self.typography(c),
         };
         self.brackets(&token);
@@ -371,7 +378,8 @@ impl Lexer {
     /// Raised digits, prepared fractions, and marks that mean nothing.
     fn typography(&mut self, c: char) -> Step<()> {
         const RAISED: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-        const FRACTIONS: &str = "½1 2 ⅓1 3 ⅔2 3 ¼1 4 ¾3 4 ⅕1 5 ⅖2 5 ⅗3 5 ⅘4 5 ⅙1 6 ⅛1 8 ⅜3 8 ⅝5 8 ⅞7 8";
+        const FRACTIONS: &str =
+            "½1 2 ⅓1 3 ⅔2 3 ¼1 4 ¾3 4 ⅕1 5 ⅖2 5 ⅗3 5 ⅘4 5 ⅙1 6 ⅛1 8 ⅜3 8 ⅝5 8 ⅞7 8";
         let digit = |value: usize| Token::Numeral {
             value: num_rational::BigRational::from_integer(value.into()),
             places: None,
@@ -392,7 +400,10 @@ impl Lexer {
                 return Ok(());
             }
         }
-        if matches!(c, '"' | '“' | '”' | '`' | '?' | '\u{200b}' | '\u{feff}' | '’' | '#') {
+        if matches!(
+            c,
+            '"' | '“' | '”' | '`' | '?' | '\u{200b}' | '\u{feff}' | '’' | '#'
+        ) {
             self.at += 1;
             return Ok(());
         }
@@ -405,7 +416,9 @@ impl Lexer {
             }
             return Ok(());
         }
-        Err(Trouble::Unreadable(format!("the character `{c}` has no known meaning")))
+        Err(Trouble::Unreadable(format!(
+            "the character `{c}` has no known meaning"
+        )))
     }
 
     /// Keeps track of brackets, for the meaning of commas in numbers.

@@ -22,6 +22,7 @@ const MAX_SIZE: u64 = 1 << 34;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     prime: u64,
+    modulus: Modulus,
     seed: u64,
 }
 
@@ -53,41 +54,96 @@ pub(super) fn hash(text: &str, seed: u64) -> u64 {
         .fold(mix(seed), |hash, byte| mix(hash ^ u64::from(byte)))
 }
 
-fn multiply(a: u64, b: u64, prime: u64) -> u64 {
-    (u128::from(a) * u128::from(b) % u128::from(prime)) as u64
+/// Multiplication modulo an odd number below 2^62, by Montgomery's method (1985): numbers are
+/// kept multiplied by 2^64.
+#[derive(Debug, Clone, Copy)]
+struct Modulus {
+    n: u64,
+    /// `-1 / n` modulo 2^64.
+    inverse: u64,
+    /// 2^128 modulo n.
+    square: u64,
 }
 
-fn power(mut base: u64, mut exponent: u64, prime: u64) -> u64 {
-    let mut result = 1;
-    base %= prime;
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            result = multiply(result, base, prime);
+impl Modulus {
+    fn new(n: u64) -> Self {
+        // Newton's iteration doubles the correct bits: 3, 6, 12, 24, 48, 96.
+        let mut inverse = n;
+        for _ in 0..5 {
+            inverse = inverse.wrapping_mul(2_u64.wrapping_sub(n.wrapping_mul(inverse)));
         }
-        base = multiply(base, base, prime);
-        exponent >>= 1;
+        let one = (u128::from(u64::MAX) + 1) % u128::from(n);
+        let square = one * one % u128::from(n);
+        Self {
+            n,
+            inverse: inverse.wrapping_neg(),
+            square: square as u64,
+        }
     }
-    result
+
+    fn reduce(self, product: u128) -> u64 {
+        let factor = (product as u64).wrapping_mul(self.inverse);
+        let sum = product + u128::from(factor) * u128::from(self.n);
+        let high = (sum >> 64) as u64;
+        if high >= self.n { high - self.n } else { high }
+    }
+
+    /// The product of two numbers in Montgomery form.
+    fn times(self, a: u64, b: u64) -> u64 {
+        self.reduce(u128::from(a) * u128::from(b))
+    }
+
+    fn enter(self, a: u64) -> u64 {
+        self.times(a, self.square)
+    }
+
+    /// The product of two numbers in plain form.
+    fn multiply(self, a: u64, b: u64) -> u64 {
+        self.times(self.enter(a), b)
+    }
+
+    /// A power; base and result in Montgomery form.
+    fn raise(self, base: u64, mut exponent: u64) -> u64 {
+        let mut base = base;
+        let mut result = self.enter(1);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                result = self.times(result, base);
+            }
+            base = self.times(base, base);
+            exponent >>= 1;
+        }
+        result
+    }
+
+    /// A power in plain form.
+    fn power(self, base: u64, exponent: u64) -> u64 {
+        self.reduce(u128::from(self.raise(self.enter(base % self.n), exponent)))
+    }
 }
 
-/// Miller and Rabin's test; these bases decide all 64-bit numbers (Sinclair 2011).
+/// Miller and Rabin's test for odd numbers; these bases decide all 64-bit numbers (Sinclair 2011).
 fn is_prime(n: u64) -> bool {
-    for small in [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47] {
+    for small in [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71,
+    ] {
         if n.is_multiple_of(small) {
             return n == small;
         }
     }
+    let modulus = Modulus::new(n);
+    let one = modulus.enter(1);
     let shift = (n - 1).trailing_zeros();
     [2, 325, 9375, 28178, 450_775, 9_780_504, 1_795_265_022]
         .iter()
         .all(|base| {
-            let mut x = power(*base, (n - 1) >> shift, n);
-            if x == 1 || x == n - 1 {
+            let mut x = modulus.raise(modulus.enter(*base % n), (n - 1) >> shift);
+            if x == one || x == n - one {
                 return true;
             }
             (1..shift).any(|_| {
-                x = multiply(x, x, n);
-                x == n - 1
+                x = modulus.times(x, x);
+                x == n - one
             })
         })
 }
@@ -102,6 +158,7 @@ impl Field {
         }
         Self {
             prime: candidate,
+            modulus: Modulus::new(candidate),
             seed: mix(seed ^ 0x5eed),
         }
     }
@@ -111,7 +168,11 @@ impl Field {
             return (i128::from(small)).rem_euclid(i128::from(self.prime)) as u64;
         }
         let rest = value % self.prime;
-        let rest = if rest.is_negative() { rest + self.prime } else { rest };
+        let rest = if rest.is_negative() {
+            rest + self.prime
+        } else {
+            rest
+        };
         rest.to_u64().unwrap_or_default()
     }
 
@@ -119,7 +180,7 @@ impl Field {
         if value == 0 {
             return Err(Trouble::Undefined("a division by zero"));
         }
-        Ok(power(value, self.prime - 2, self.prime))
+        Ok(self.modulus.power(value, self.prime - 2))
     }
 
     /// Evaluates a formula.
@@ -186,7 +247,7 @@ impl Field {
         if !value.is_integer() {
             budget.pay(2000)?;
             let below = self.invert(self.residue(value.denom()))?;
-            residue.value = multiply(residue.value, below, self.prime);
+            residue.value = self.modulus.multiply(residue.value, below);
         }
         residue.bits = bits;
         Ok(residue)
@@ -203,8 +264,8 @@ impl Field {
     fn imaginary_unit(&self) -> Residue {
         let quarter = (self.prime - 1) / 4;
         let root = (2..200)
-            .map(|base| power(base, quarter, self.prime))
-            .find(|root| multiply(*root, *root, self.prime) == self.prime - 1);
+            .map(|base| self.modulus.power(base, quarter))
+            .find(|root| self.modulus.multiply(*root, *root) == self.prime - 1);
         constant(root.unwrap_or(1))
     }
 
@@ -226,7 +287,7 @@ impl Field {
 
     fn product(&self, a: Residue, b: Residue) -> Residue {
         Residue {
-            value: multiply(a.value, b.value, self.prime),
+            value: self.modulus.multiply(a.value, b.value),
             bits: a.bits.saturating_add(b.bits),
             ..self.sum(a, b)
         }
@@ -246,7 +307,9 @@ impl Field {
         let order = self.prime - 1;
         let reduced = (&exponent % order + order) % order;
         let zero = base.value == 0;
-        base.value = power(base.value, reduced.to_u64().unwrap_or_default(), self.prime);
+        base.value = self
+            .modulus
+            .power(base.value, reduced.to_u64().unwrap_or_default());
         if zero {
             base.value = 0;
         }
@@ -267,7 +330,7 @@ impl Field {
         let n = n.to_integer().to_u64().filter(|n| *n <= 100_000);
         let n = n.ok_or(Trouble::Budget("the factors of a factorial"))?;
         budget.pay(n * 16)?;
-        let value = (1..=n).fold(1, |product, factor| multiply(product, factor, self.prime));
+        let value = (1..=n).fold(1, |product, factor| self.modulus.multiply(product, factor));
         Ok(Residue {
             bits: n * 17,
             ..constant(value)
@@ -306,7 +369,11 @@ pub(super) fn compare(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Ste
         let right = field.evaluate(b, budget)?;
         if left.value != right.value {
             let both = left.constants | right.constants;
-            finding = if both == 3 { Finding::Formal } else { Finding::Different };
+            finding = if both == 3 {
+                Finding::Formal
+            } else {
+                Finding::Different
+            };
             return Ok(finding);
         }
         let size = [left.degree, right.degree, left.bits, right.bits];
@@ -328,8 +395,10 @@ mod tests {
         for field in [a, b] {
             assert!(is_prime(field.prime) && field.prime % 4 == 1 && field.prime >> 60 == 1);
             let unit = field.imaginary_unit().value;
-            assert_eq!(multiply(unit, unit, field.prime), field.prime - 1);
+            assert_eq!(field.modulus.multiply(unit, unit), field.prime - 1);
         }
-        assert!(!is_prime(3_215_031_751) && !is_prime(1_000_003 * 1_000_033) && is_prime(1_000_003));
+        assert!(
+            !is_prime(3_215_031_751) && !is_prime(1_000_003 * 1_000_033) && is_prime(1_000_003)
+        );
     }
 }

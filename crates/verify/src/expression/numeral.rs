@@ -4,6 +4,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::One;
 
+use super::budget::MAX_DIGITS;
 use super::token::Token;
 
 /// What a comma means where a number is read.
@@ -27,7 +28,7 @@ pub(super) fn read(text: &[char], at: usize, marks: Marks, latex: bool) -> Optio
     };
     reader.whole(marks);
     reader.fraction(marks);
-    if reader.digits.is_empty() {
+    if reader.digits.is_empty() || reader.digits.len() > MAX_DIGITS {
         return None;
     }
     let exponent = reader.exponent(latex).unwrap_or(0);
@@ -105,6 +106,12 @@ impl Reader<'_> {
 
     /// A thousands separator at the current place: its width and its kind.
     fn separator(&self, marks: Marks) -> (usize, char) {
+        if self
+            .peek(0)
+            .is_none_or(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | ')' | '}'))
+        {
+            return (0, ' ');
+        }
         let rest: String = self.text.iter().skip(self.at).take(6).collect();
         for (written, kind) in [
             (",\\!\\ ", '!'),
@@ -165,7 +172,11 @@ impl Reader<'_> {
         let digits: String = self.text.iter().skip(self.at + start).take(count).collect();
         let value: i64 = digits.parse().ok()?;
         self.at += start + count;
-        Some(if matches!(sign, Some('-' | '−')) { -value } else { value })
+        Some(if matches!(sign, Some('-' | '−')) {
+            -value
+        } else {
+            value
+        })
     }
 }
 

@@ -46,7 +46,8 @@ fn trim(tokens: &mut Vec<Spaced>) {
         .take_while(|spaced| {
             matches!(
                 spaced.token,
-                Token::Relation(Relation::Equal | Relation::Approximate) | Token::Mark(',' | ';' | ':')
+                Token::Relation(Relation::Equal | Relation::Approximate)
+                    | Token::Mark(',' | ';' | ':')
             )
         })
         .count();
@@ -92,7 +93,9 @@ impl Parser {
     }
 
     pub(super) fn spaced(&self) -> bool {
-        self.tokens.get(self.at).is_some_and(|spaced| spaced.spaced)
+        self.tokens
+            .get(self.at)
+            .is_some_and(|token| token.after_space)
     }
 
     pub(super) fn next(&mut self) -> Option<Token> {
@@ -196,7 +199,9 @@ impl Parser {
                 self.count()?;
                 Ok(Node::Chain(terms, relations))
             }
-            (None, _) => Err(Trouble::Unreadable("a side of a relation is missing".into())),
+            (None, _) => Err(Trouble::Unreadable(
+                "a side of a relation is missing".into(),
+            )),
         }
     }
 
@@ -299,11 +304,7 @@ impl Parser {
             self.at += 1;
         }
         let factors = self.factors()?;
-        Ok(if negative {
-            negate(factors)
-        } else {
-            factors
-        })
+        Ok(if negative { negate(factors) } else { factors })
     }
 
     fn factors(&mut self) -> Step<Node> {
@@ -311,7 +312,17 @@ impl Parser {
         let mut product = self.mixed(first)?;
         let mut around = 0;
         loop {
-            if matches!(self.peek(), Some(Token::Mark('/') | Token::Mod | Token::Word(_) | Token::Degree | Token::Percent | Token::Currency(_))) {
+            if matches!(
+                self.peek(),
+                Some(
+                    Token::Mark('/')
+                        | Token::Mod
+                        | Token::Word(_)
+                        | Token::Degree
+                        | Token::Percent
+                        | Token::Currency(_)
+                )
+            ) {
                 self.wrap(&mut around)?;
             }
             self.count()?;
@@ -337,7 +348,7 @@ impl Parser {
                 Some(Token::Currency(_)) => product = self.currency_after(product),
                 Some(token) if starts_factor(token, self.bars) => {
                     let right = self.prefixed()?;
-                    product = self.juxtapose(product, right)?;
+                    product = Self::juxtapose(product, right)?;
                 }
                 _ => return Ok(product),
             }
@@ -352,11 +363,7 @@ impl Parser {
         }
         let factor = self.prefixed()?;
         let factor = self.mixed(factor)?;
-        Ok(if negative {
-            negate(factor)
-        } else {
-            factor
-        })
+        Ok(if negative { negate(factor) } else { factor })
     }
 
     /// One factor with its postfix operators.
@@ -433,7 +440,11 @@ impl Parser {
 
     /// `1\frac{1}{2}` and `1 1/2` are sums.
     fn mixed(&mut self, first: Node) -> Step<Node> {
-        let Node::Number { value, places: None } = &first else {
+        let Node::Number {
+            value,
+            places: None,
+        } = &first
+        else {
             return Ok(first);
         };
         let previous = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
@@ -444,11 +455,9 @@ impl Parser {
         let start = self.at;
         let part = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
             (Some(Token::Fraction), ..) => self.prefixed()?,
-            (
-                Some(Token::Numeral { .. }),
-                Some(Token::Mark('/')),
-                Some(Token::Numeral { .. }),
-            ) if self.spaced() => {
+            (Some(Token::Numeral { .. }), Some(Token::Mark('/')), Some(Token::Numeral { .. }))
+                if self.spaced() =>
+            {
                 let above = self.primary()?;
                 self.at += 1;
                 let below = self.primary()?;
@@ -470,8 +479,14 @@ fn is_proper_fraction(node: &Node) -> bool {
     };
     match (above.as_ref(), below.as_ref()) {
         (
-            Node::Number { value: above, places: None },
-            Node::Number { value: below, places: None },
+            Node::Number {
+                value: above,
+                places: None,
+            },
+            Node::Number {
+                value: below,
+                places: None,
+            },
         ) => above < below && above.is_integer() && below.is_integer(),
         _ => false,
     }

@@ -100,7 +100,11 @@ impl Poly {
 
     /// The coefficient of the last term in order.
     pub(super) fn leading(&self) -> BigRational {
-        self.terms.values().next_back().cloned().unwrap_or_else(BigRational::zero)
+        self.terms
+            .values()
+            .next_back()
+            .cloned()
+            .unwrap_or_else(BigRational::zero)
     }
 
     /// The same with every coefficient multiplied.
@@ -157,7 +161,9 @@ impl<'b> Algebra<'b> {
 
     /// The atom with this number.
     pub(super) fn atom(&self, id: u32) -> Step<&Atom> {
-        self.atoms.get(id as usize).ok_or(Trouble::Unsupported("an unknown atom"))
+        self.atoms
+            .get(id as usize)
+            .ok_or(Trouble::Unsupported("an unknown atom"))
     }
 
     /// The atoms, and the budget to work with them.
@@ -238,11 +244,7 @@ impl<'b> Algebra<'b> {
 
     /// The product of two monomials; roots of numbers and powers of i that become rational move
     /// into a coefficient.
-    fn multiply_monomials(
-        &mut self,
-        a: &Monomial,
-        b: &Monomial,
-    ) -> Step<(Monomial, BigRational)> {
+    fn multiply_monomials(&mut self, a: &Monomial, b: &Monomial) -> Step<(Monomial, BigRational)> {
         self.budget.pay(40 + 20 * (a.0.len() + b.0.len()) as u64)?;
         let mut merged: Vec<(u32, Exponent)> = Vec::with_capacity(a.0.len() + b.0.len());
         let (mut left, mut right) = (a.0.iter().peekable(), b.0.iter().peekable());
@@ -383,7 +385,10 @@ impl<'b> Algebra<'b> {
         }
         common.retain(|(id, power)| {
             power.is_integer()
-                && !matches!(self.atom(*id), Ok(Atom::Imaginary | Atom::Prime(_)) | Err(_))
+                && !matches!(
+                    self.atom(*id),
+                    Ok(Atom::Imaginary | Atom::Prime(_)) | Err(_)
+                )
         });
         Monomial(common)
     }

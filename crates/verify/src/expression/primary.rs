@@ -55,10 +55,18 @@ impl Parser {
             Token::Currency(sign) => self.money(sign),
             Token::Mark(sign @ ('-' | '+')) => {
                 let inner = self.nested(Self::prefixed)?;
-                Ok(if sign == '-' { super::parser::negate(inner) } else { inner })
+                Ok(if sign == '-' {
+                    super::parser::negate(inner)
+                } else {
+                    inner
+                })
             }
-            Token::Unknown(name) => Err(Trouble::Unreadable(format!("`\\{name}` has no known meaning"))),
-            _ => Err(Trouble::Unreadable("a part of the formula is missing".into())),
+            Token::Unknown(name) => Err(Trouble::Unreadable(format!(
+                "`\\{name}` has no known meaning"
+            ))),
+            _ => Err(Trouble::Unreadable(
+                "a part of the formula is missing".into(),
+            )),
         }
     }
 
@@ -105,7 +113,11 @@ impl Parser {
         match (&base, digits, below.parse::<u32>()) {
             (
                 Node::Number { value, .. },
-                Some(Token::Numeral { digits, places: None, .. }),
+                Some(Token::Numeral {
+                    digits,
+                    places: None,
+                    ..
+                }),
                 Ok(radix @ 2..=36),
             ) if value.is_integer() => Ok(Node::Numeral(digits.clone(), radix)),
             _ => Ok(Node::Named(format!("_{below}"), vec![base])),
@@ -138,18 +150,20 @@ impl Parser {
     /// After `(` or `[`: a group, a tuple or an interval.
     fn brackets(&mut self, closed_left: bool) -> Step<Node> {
         let before = self.at.checked_sub(2).and_then(|at| self.tokens.get(at));
-        let in_rows = closed_left
-            && matches!(before.map(|s| &s.token), Some(Token::Mark('[' | ',')));
+        let in_rows =
+            closed_left && matches!(before.map(|s| &s.token), Some(Token::Mark('[' | ',')));
         let items = self.items(&[Token::Mark(')'), Token::Mark(']')])?;
-        let closed_right = self.tokens.get(self.at.wrapping_sub(1)).map(|s| &s.token)
-            == Some(&Token::Mark(']'));
+        let closed_right =
+            self.tokens.get(self.at.wrapping_sub(1)).map(|s| &s.token) == Some(&Token::Mark(']'));
         if closed_left && closed_right && !items.is_empty() {
             let rows: Option<Vec<Vec<Node>>> = items
                 .iter()
                 .map(|item| match item {
-                    Node::Tuple { items, closed_left: true, closed_right: true } => {
-                        Some(items.clone())
-                    }
+                    Node::Tuple {
+                        items,
+                        closed_left: true,
+                        closed_right: true,
+                    } => Some(items.clone()),
                     _ => None,
                 })
                 .collect();
@@ -177,9 +191,7 @@ impl Parser {
 
     fn set(&mut self) -> Step<Node> {
         let items = self.items(&[Token::SetClose])?;
-        let builder = |item: &Node| {
-            matches!(item, Node::Chain(_, relations) if relations.contains(&super::tree::Relation::Other))
-        };
+        let builder = |item: &Node| matches!(item, Node::Chain(_, relations) if relations.contains(&super::tree::Relation::Other));
         if items.iter().any(builder) {
             return Err(Trouble::Unreadable("a set given by a condition".into()));
         }
@@ -207,12 +219,19 @@ impl Parser {
             return self.nested(|parser| parser.braces(&Token::Mark('}')));
         }
         if let Some(spaced) = self.tokens.get_mut(self.at)
-            && let Token::Numeral { value, places: None, digits, exponent: 0 } = &mut spaced.token
+            && let Token::Numeral {
+                value,
+                places: None,
+                digits,
+                exponent: 0,
+            } = &mut spaced.token
             && digits.len() > 1
         {
             // `\frac12` is one half: each argument is one digit.
             let first = digits.remove(0).to_digit(10).unwrap_or(0);
-            *value = num_rational::BigRational::from_integer(digits.parse::<BigInt>().unwrap_or_default());
+            *value = num_rational::BigRational::from_integer(
+                digits.parse::<BigInt>().unwrap_or_default(),
+            );
             return Ok(Node::integer(i64::from(first)));
         }
         self.nested(Self::primary)
@@ -276,14 +295,21 @@ impl Parser {
         }
         let negative = self.eat('-');
         let power = self.nested(Self::primary)?;
-        Ok(if negative { super::parser::negate(power) } else { power })
+        Ok(if negative {
+            super::parser::negate(power)
+        } else {
+            power
+        })
     }
 
     fn log_base(&mut self) -> Step<Node> {
         // `\log_28` is the logarithm of 8 to base 2.
         if matches!(self.peek(), Some(Token::Numeral { digits, .. }) if digits.len() > 1)
             && !matches!(self.peek_at(1), Some(Token::Mark('(' | '{')))
-            && matches!(self.peek_at(1), None | Some(Token::Mark('+' | '-' | ',' | ')' | '}')))
+            && matches!(
+                self.peek_at(1),
+                None | Some(Token::Mark('+' | '-' | ',' | ')' | '}'))
+            )
         {
             return self.argument();
         }
@@ -327,7 +353,13 @@ impl Parser {
                     }
                     false
                 }
-                Some(Token::Symbol(_) | Token::Constant(_) | Token::Root | Token::Fraction | Token::Numeral { .. }) => true,
+                Some(
+                    Token::Symbol(_)
+                    | Token::Constant(_)
+                    | Token::Root
+                    | Token::Fraction
+                    | Token::Numeral { .. },
+                ) => true,
                 _ => false,
             };
             if !goes_on {
@@ -336,23 +368,36 @@ impl Parser {
             let factor = self.nested(Self::prefixed)?;
             product = times(product, factor);
         }
-        Ok(vec![if negative { super::parser::negate(product) } else { product }])
+        Ok(vec![if negative {
+            super::parser::negate(product)
+        } else {
+            product
+        }])
     }
 
     fn environment(&mut self, name: &str) -> Step<Node> {
         let is_matrix = name.ends_with("matrix") || name.ends_with("matrix*") || name == "array";
         if !is_matrix {
-            let lines = matches!(name, "align" | "align*" | "aligned" | "cases" | "gathered" | "equation" | "equation*");
+            let lines = matches!(
+                name,
+                "align" | "align*" | "aligned" | "cases" | "gathered" | "equation" | "equation*"
+            );
             return if lines {
-                Err(Trouble::Unreadable(format!("`{name}` holds several formulas")))
+                Err(Trouble::Unreadable(format!(
+                    "`{name}` holds several formulas"
+                )))
             } else {
-                Err(Trouble::Unreadable(format!("the environment `{name}` has no known meaning")))
+                Err(Trouble::Unreadable(format!(
+                    "the environment `{name}` has no known meaning"
+                )))
             };
         }
         let rows = self.nested(Self::rows)?;
         let width = rows.first().map_or(0, Vec::len);
         if width == 0 || rows.iter().any(|row| row.len() != width) {
-            return Err(Trouble::Unreadable("the rows of a matrix differ in length".into()));
+            return Err(Trouble::Unreadable(
+                "the rows of a matrix differ in length".into(),
+            ));
         }
         if name == "vmatrix" {
             return Err(Trouble::Unreadable("a determinant".into()));
@@ -498,7 +543,12 @@ impl Parser {
         ahead += usize::from(braced);
         let negative = self.peek_at(ahead) == Some(&Token::Mark('-'));
         ahead += usize::from(negative);
-        let Some(Token::Numeral { digits, places: None, .. }) = self.peek_at(ahead) else {
+        let Some(Token::Numeral {
+            digits,
+            places: None,
+            ..
+        }) = self.peek_at(ahead)
+        else {
             return None;
         };
         let power: i8 = digits.parse().ok().filter(|power| *power < 7)?;
@@ -520,10 +570,13 @@ impl Parser {
     }
 
     /// Two factors side by side.
-    pub(super) fn juxtapose(&mut self, left: Node, right: Node) -> Step<Node> {
+    pub(super) fn juxtapose(left: Node, right: Node) -> Step<Node> {
         let numbers = matches!(
             (&left, &right),
-            (Node::Number { .. } | Node::Measured(..), Node::Number { .. })
+            (
+                Node::Number { .. } | Node::Measured(..),
+                Node::Number { .. }
+            )
         );
         if numbers {
             return Err(Trouble::Unreadable("two numbers stand side by side".into()));

@@ -157,7 +157,11 @@ impl Comparer<'_> {
             && (has_decimal(gold) || has_decimal(candidate))
         {
             let near = self.within(gold, candidate, tolerance)?;
-            self.note(if near { "within the tolerance" } else { "beyond the tolerance" });
+            self.note(if near {
+                "within the tolerance"
+            } else {
+                "beyond the tolerance"
+            });
             return Some(near);
         }
         let least = self.options.rounded_places?;
@@ -167,7 +171,9 @@ impl Comparer<'_> {
             _ => return None,
         };
         let (value, places) = decimal;
-        let digits = (value.abs() * BigRational::from_integer(BigInt::from(10)).pow(places.min(400) as i32)).to_integer();
+        let digits = (value.abs()
+            * BigRational::from_integer(BigInt::from(10)).pow(places.min(400) as i32))
+        .to_integer();
         if places < least || digits < BigInt::from(10_000) || has_decimal(exact) {
             return None;
         }
@@ -286,7 +292,10 @@ fn sum(terms: &[Node]) -> Result<Quantity, Trouble> {
     for term in terms {
         let part = quantity(term)?;
         let unit = part.unit.unwrap_or_else(Unit::none);
-        if common.as_ref().is_some_and(|known| known.kinship(&unit) != Kinship::Same) {
+        if common
+            .as_ref()
+            .is_some_and(|known| known.kinship(&unit) != Kinship::Same)
+        {
             return Err(Trouble::Unreadable("a sum of different units".into()));
         }
         values.push(scaled(&part.value, &unit.scale));

@@ -74,6 +74,13 @@ pub(super) fn add(a: &BigRational, b: &BigRational, budget: &mut Budget) -> Step
 
 /// The product, paid for.
 pub(super) fn multiply(a: &BigRational, b: &BigRational, budget: &mut Budget) -> Step<BigRational> {
+    // The general product would look for common divisors, one bit at a time.
+    if a.is_one() {
+        return check(b.clone());
+    }
+    if b.is_one() {
+        return check(a.clone());
+    }
     let (a_bits, b_bits) = (size(a), size(b));
     if a.is_integer() && b.is_integer() {
         budget.pay_product(a_bits, b_bits)?;
@@ -102,7 +109,9 @@ pub(super) fn power(
     if base.abs().is_one() {
         let odd = exponent.numer().bit(0);
         let negative = base.is_negative() && odd;
-        return Ok(BigRational::from_integer(if negative { -1 } else { 1 }.into()));
+        return Ok(BigRational::from_integer(
+            if negative { -1 } else { 1 }.into(),
+        ));
     }
     let count = exponent
         .to_integer()
@@ -162,7 +171,9 @@ fn binomial(n: &BigRational, k: &BigRational, budget: &mut Budget) -> Step<BigRa
     }
     let other = &n - &k;
     let k = k.min(other);
-    let steps = k.to_u64().filter(|k| *k <= 2000 && k * n.bits() <= MAX_BITS);
+    let steps = k
+        .to_u64()
+        .filter(|k| *k <= 2000 && k * n.bits() <= MAX_BITS);
     let steps = steps.ok_or(Trouble::Budget("the digits of a binomial"))?;
     budget.pay(steps * (16 + steps * n.bits() / 32))?;
     let mut value = BigInt::one();

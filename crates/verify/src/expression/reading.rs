@@ -8,7 +8,21 @@ use super::options::{NumberFormat, Options};
 pub(super) fn unbox(text: &str) -> String {
     let mut contents = Vec::new();
     let mut rest = text;
-    while let Some(start) = ["\\boxed", "\\fbox"].iter().filter_map(|name| rest.find(name).map(|at| at + name.len())).min() {
+    while let Some(found) = rest.find("box") {
+        let start = found
+            + if rest
+                .get(found..)
+                .is_some_and(|text| text.starts_with("boxed"))
+            {
+                5
+            } else {
+                3
+            };
+        let before = rest.get(..found).unwrap_or_default();
+        if !before.ends_with('\\') && !before.ends_with("\\f") {
+            rest = rest.get(start..).unwrap_or_default();
+            continue;
+        }
         let after = rest.get(start..).unwrap_or_default().trim_start();
         let Some(inside) = after.strip_prefix('{') else {
             rest = after;
@@ -17,18 +31,24 @@ pub(super) fn unbox(text: &str) -> String {
         let Some(end) = closing_brace(inside) else {
             break;
         };
+        // Boxes belong together if only a few words stand between them.
+        let between = rest.get(..found).unwrap_or_default();
+        if between
+            .split_whitespace()
+            .filter(|word| word.chars().any(char::is_alphanumeric))
+            .count()
+            > 4
+        {
+            contents.clear();
+        }
         contents.push(inside.get(..end).unwrap_or_default());
         rest = inside.get(end + 1..).unwrap_or_default();
     }
     match contents.as_slice() {
         [] => text.to_owned(),
-        [only] => unbox_once(only),
+        [only] => (*only).to_owned(),
         several => several.join(" , "),
     }
-}
-
-fn unbox_once(text: &str) -> String {
-    text.to_owned()
 }
 
 fn closing_brace(text: &str) -> Option<usize> {
@@ -73,7 +93,9 @@ fn marks_between_digits(text: &str, mark: char) -> Vec<(usize, usize)> {
             continue;
         }
         let before = (0..at).rev().take_while(|place| digit(*place)).count();
-        let after = (at + 1..chars.len()).take_while(|place| digit(*place)).count();
+        let after = (at + 1..chars.len())
+            .take_while(|place| digit(*place))
+            .count();
         found.push((before, after));
     }
     found
@@ -85,7 +107,9 @@ fn continental(text: &str) -> bool {
     let commas = marks_between_digits(text, ',');
     let grouped = !points.is_empty() && points.iter().all(|(_, after)| *after == 3);
     let commas_written = text.chars().filter(|c| *c == ',').count();
-    grouped && commas_written == commas.len() && (commas.len() == 1 || (points.len() >= 2 && commas.is_empty()))
+    grouped
+        && commas_written == commas.len()
+        && (commas.len() == 1 || (points.len() >= 2 && commas.is_empty()))
         && text.find('.') < text.find(',').or(Some(usize::MAX))
 }
 
@@ -93,7 +117,9 @@ fn continental(text: &str) -> bool {
 fn lone_decimal_comma(text: &str) -> bool {
     let commas = marks_between_digits(text, ',');
     let written = text.chars().filter(|c| *c == ',').count();
-    let leading_zero = text.trim_start_matches(['-', '$', ' ', '\\', '(']).starts_with("0,");
+    let leading_zero = text
+        .trim_start_matches(['-', '$', ' ', '\\', '('])
+        .starts_with("0,");
     match commas.as_slice() {
         [(before, after)] => written == 1 && (*after != 3 || *before > 3 || leading_zero),
         _ => false,
@@ -114,6 +140,7 @@ mod tests {
         assert_eq!(unbox(r"so \boxed{\frac{1}{2}}."), r"\frac{1}{2}");
         assert_eq!(unbox(r"\boxed{1} and \boxed{2}"), "1 , 2");
         assert_eq!(unbox(r"\boxed{1"), r"\boxed{1");
+        assert_eq!(unbox(r"\boxed{1} no no no no no \boxed{2}"), "2");
         assert_eq!(unbox("5"), "5");
     }
 

@@ -20,7 +20,11 @@ pub(super) struct Piece {
 
 fn infinity(negative: bool) -> Node {
     let infinity = Node::Constant(Constant::Infinity);
-    if negative { Node::Negate(Box::new(infinity)) } else { infinity }
+    if negative {
+        Node::Negate(Box::new(infinity))
+    } else {
+        infinity
+    }
 }
 
 fn point(node: &Node) -> Piece {
@@ -36,11 +40,12 @@ impl Comparer<'_> {
     /// Compares two sets of numbers, if both are and one needs more than its members.
     pub(super) fn regions(&mut self, gold: &Node, candidate: &Node) -> Option<Outcome> {
         let composed = |node: &Node| {
-            matches!(node, Node::Union(_) | Node::Intersection(_) | Node::Without(..))
+            matches!(
+                node,
+                Node::Union(_) | Node::Intersection(_) | Node::Without(..)
+            )
         };
-        let interval = |node: &Node| {
-            matches!(node, Node::Tuple { items, .. } if items.len() == 2)
-        };
+        let interval = |node: &Node| matches!(node, Node::Tuple { items, .. } if items.len() == 2);
         let both_intervals = interval(gold) && interval(candidate);
         if !(composed(gold) || composed(candidate)) || both_intervals {
             return None;
@@ -53,7 +58,11 @@ impl Comparer<'_> {
     /// The pieces of a set of numbers.
     pub(super) fn pieces(&mut self, node: &Node) -> Option<Vec<Piece>> {
         let pieces = match node {
-            Node::Tuple { items, closed_left, closed_right } => match items.as_slice() {
+            Node::Tuple {
+                items,
+                closed_left,
+                closed_right,
+            } => match items.as_slice() {
                 [low, high] if low.is_scalar() && high.is_scalar() => vec![Piece {
                     low: low.clone(),
                     low_closed: *closed_left,
@@ -62,7 +71,9 @@ impl Comparer<'_> {
                 }],
                 _ => return None,
             },
-            Node::Set(items) if items.iter().all(Node::is_scalar) => items.iter().map(point).collect(),
+            Node::Set(items) if items.iter().all(Node::is_scalar) => {
+                items.iter().map(point).collect()
+            }
             Node::Union(parts) => {
                 let mut all = Vec::new();
                 for part in parts {
@@ -126,9 +137,18 @@ impl Comparer<'_> {
         result
     }
 
-    fn simple_inequality(&mut self, left: &Node, relation: Relation, right: &Node) -> Option<Vec<Piece>> {
+    fn simple_inequality(
+        &mut self,
+        left: &Node,
+        relation: Relation,
+        right: &Node,
+    ) -> Option<Vec<Piece>> {
         if relation == Relation::In {
-            return if is_unknown(left) { self.pieces(right) } else { None };
+            return if is_unknown(left) {
+                self.pieces(right)
+            } else {
+                None
+            };
         }
         let (unknown, relation, bound) = if right.symbols().is_empty() && !named(right) {
             (left, relation, right)
@@ -147,19 +167,30 @@ impl Comparer<'_> {
             return half_line(relation, bound);
         }
         let (bound, flipped) = self.solve(unknown, bound)?;
-        half_line(if flipped { relation.flipped() } else { relation }, &bound)
+        half_line(
+            if flipped {
+                relation.flipped()
+            } else {
+                relation
+            },
+            &bound,
+        )
     }
 
     /// Solves `unknown = bound` for the one letter in it, if that is linear; true if its
     /// coefficient is negative.
     fn solve(&mut self, unknown: &Node, bound: &Node) -> Option<(Node, bool)> {
         let symbols = unknown.symbols();
-        let [symbol] = symbols.as_slice() else { return None };
+        let [symbol] = symbols.as_slice() else {
+            return None;
+        };
         if named(unknown) {
             return None;
         }
         let at = |value: i64| {
-            super::relation::substitute(unknown, &|name| (name == symbol).then(|| Node::integer(value)))
+            super::relation::substitute(unknown, &|name| {
+                (name == symbol).then(|| Node::integer(value))
+            })
         };
         let (zero, one, two) = (at(0), at(1), at(2));
         let first = one.clone().minus(zero.clone());
@@ -171,7 +202,10 @@ impl Comparer<'_> {
         // Three points on a line do not make a line: a random fourth must lie on it too.
         let far = at((super::modular::mix(seed) % 1_000_003) as i64 + 5);
         let distance = Node::integer((super::modular::mix(seed) % 1_000_003) as i64 + 5);
-        let expected = Node::Sum(vec![zero.clone(), Node::Product(vec![first.clone(), distance])]);
+        let expected = Node::Sum(vec![
+            zero.clone(),
+            Node::Product(vec![first.clone(), distance]),
+        ]);
         if scalar::equal(&far, &expected, seed, self.budget).0 != Outcome::Equal {
             return None;
         }

@@ -15,8 +15,12 @@ impl Comparer<'_> {
                 let right = tidy(other_terms, other_relations);
                 self.two_relations(&left, &right)
             }
-            (Node::Chain(terms, relations), other) => self.one_relation(terms, relations, other, true),
-            (other, Node::Chain(terms, relations)) => self.one_relation(terms, relations, other, false),
+            (Node::Chain(terms, relations), other) => {
+                self.one_relation(terms, relations, other, true)
+            }
+            (other, Node::Chain(terms, relations)) => {
+                self.one_relation(terms, relations, other, false)
+            }
             _ => Outcome::Unknown("no relation to compare".into()),
         }
     }
@@ -38,14 +42,20 @@ impl Comparer<'_> {
                 self.nodes(other, &value)
             };
         }
-        let ordered = relations.iter().all(|relation| relation.is_order() || *relation == Relation::NotEqual);
+        let ordered = relations
+            .iter()
+            .all(|relation| relation.is_order() || *relation == Relation::NotEqual);
         if !ordered {
             self.note("an equation is no value");
             return Outcome::Different;
         }
         let is_set = matches!(
             other,
-            Node::Tuple { .. } | Node::Union(_) | Node::Set(_) | Node::Without(..) | Node::Intersection(_)
+            Node::Tuple { .. }
+                | Node::Union(_)
+                | Node::Set(_)
+                | Node::Without(..)
+                | Node::Intersection(_)
         );
         let is_system = matches!(other, Node::List(parts, _) if parts.iter().any(|part| matches!(part, Node::Chain(..))));
         if !is_set && !is_system {
@@ -74,26 +84,26 @@ impl Comparer<'_> {
                 return Outcome::Different;
             }
             let (a, b) = (gold.chain(), candidate.chain());
-            return match (self.pieces(&a), self.pieces(&b)) {
-                (Some(a), Some(b)) => self.same_pieces(a, b),
-                _ => {
-                    self.note("different relations");
-                    Outcome::Different
-                }
-            };
+            if let (Some(a), Some(b)) = (self.pieces(&a), self.pieces(&b)) {
+                return self.same_pieces(a, b);
+            }
+            self.note("different relations");
+            return Outcome::Different;
         }
         if self.in_order(&gold.terms, &candidate.terms) == Outcome::Equal {
             return Outcome::Equal;
         }
-        match (gold.terms.as_slice(), gold.relations.as_slice(), candidate.terms.as_slice()) {
-            ([a, b], [relation], [c, d]) => self.two_sides(a, b, *relation, c, d),
-            _ => {
-                let (a, b) = (gold.chain(), candidate.chain());
-                match (self.pieces(&a), self.pieces(&b)) {
-                    (Some(a), Some(b)) => self.same_pieces(a, b),
-                    _ => Outcome::Different,
-                }
-            }
+        if let ([a, b], [relation], [c, d]) = (
+            gold.terms.as_slice(),
+            gold.relations.as_slice(),
+            candidate.terms.as_slice(),
+        ) {
+            return self.two_sides(a, b, *relation, c, d);
+        }
+        let (a, b) = (gold.chain(), candidate.chain());
+        match (self.pieces(&a), self.pieces(&b)) {
+            (Some(a), Some(b)) => self.same_pieces(a, b),
+            _ => Outcome::Different,
         }
     }
 
@@ -200,18 +210,31 @@ fn tidy(terms: &[Node], relations: &[Relation]) -> Tidy {
     let mut terms = terms.to_vec();
     let mut relations = relations.to_vec();
     // `x = 1/3 ≈ 0.33` ends before the approximation.
-    if let Some(at) = relations.iter().position(|relation| *relation == Relation::Approximate) {
+    if let Some(at) = relations
+        .iter()
+        .position(|relation| *relation == Relation::Approximate)
+    {
         if at > 0 {
             terms.truncate(at + 1);
             relations.truncate(at);
         } else {
             relations = relations
                 .into_iter()
-                .map(|relation| if relation == Relation::Approximate { Relation::Equal } else { relation })
+                .map(|relation| {
+                    if relation == Relation::Approximate {
+                        Relation::Equal
+                    } else {
+                        relation
+                    }
+                })
                 .collect();
         }
     }
-    if relations.len() > 1 && relations.iter().all(|relation| *relation == Relation::Equal) {
+    if relations.len() > 1
+        && relations
+            .iter()
+            .all(|relation| *relation == Relation::Equal)
+    {
         let last = terms.pop();
         terms.truncate(1);
         terms.extend(last);
@@ -249,7 +272,10 @@ fn assigned<'n>(terms: &'n [Node], relations: &[Relation]) -> Option<&'n Node> {
         .filter(|at| *at > 0)
         .unwrap_or(relations.len());
     let used = relations.get(..end)?;
-    if !used.iter().all(|relation| matches!(relation, Relation::Equal | Relation::Approximate)) {
+    if !used
+        .iter()
+        .all(|relation| matches!(relation, Relation::Equal | Relation::Approximate))
+    {
         return None;
     }
     let last = terms.get(end)?;
@@ -267,14 +293,21 @@ fn assigned<'n>(terms: &'n [Node], relations: &[Relation]) -> Option<&'n Node> {
 
 /// What may stand for a value: `x`, `f(x)`, `AB`, `S_1 : S`, `NO/BO`, `|AB|`, `(p, q)`.
 pub(super) fn name_like(node: &Node) -> bool {
-    let capital = |node: &Node| matches!(node, Node::Symbol(name) if name.starts_with(char::is_uppercase));
+    let capital =
+        |node: &Node| matches!(node, Node::Symbol(name) if name.starts_with(char::is_uppercase));
     match node {
         Node::Symbol(_) | Node::Named(..) | Node::Text(_) => true,
         Node::Product(factors) => {
             factors.iter().all(capital)
-                || (factors.len() == 2 && factors.iter().all(|factor| matches!(factor, Node::Symbol(_))))
-                || (factors.iter().all(|factor| matches!(factor, Node::Symbol(_) | Node::Text(_) | Node::Measured(..)))
-                    && factors.iter().any(|factor| matches!(factor, Node::Text(_) | Node::Measured(..))))
+                || (factors.len() == 2
+                    && factors
+                        .iter()
+                        .all(|factor| matches!(factor, Node::Symbol(_))))
+                || (factors.iter().all(|factor| {
+                    matches!(factor, Node::Symbol(_) | Node::Text(_) | Node::Measured(..))
+                }) && factors
+                    .iter()
+                    .any(|factor| matches!(factor, Node::Text(_) | Node::Measured(..))))
         }
         Node::Measured(inner, unit) => !unit.is_known() && name_like(inner),
         Node::Quotient(above, below) => capital_name(above) && capital_name(below),
@@ -317,7 +350,12 @@ const MAX_DIVISIONS: usize = 10;
 
 fn divisions_by_letters(node: &Node) -> usize {
     let here = matches!(node, Node::Quotient(_, below) if !below.symbols().is_empty());
-    usize::from(here) + node.children().into_iter().map(divisions_by_letters).sum::<usize>()
+    usize::from(here)
+        + node
+            .children()
+            .into_iter()
+            .map(divisions_by_letters)
+            .sum::<usize>()
 }
 
 /// What stands above when everything has one denominator.
@@ -353,7 +391,10 @@ fn fraction(node: &Node) -> (Node, Node) {
                 let (above, below) = fraction(term);
                 let left = Node::Product(vec![total.0, below.clone()]);
                 let right = Node::Product(vec![above, total.1.clone()]);
-                total = (Node::Sum(vec![left, right]), Node::Product(vec![total.1, below]));
+                total = (
+                    Node::Sum(vec![left, right]),
+                    Node::Product(vec![total.1, below]),
+                );
             }
             total
         }

@@ -32,7 +32,10 @@ pub(super) fn equal(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Decis
     let constant = is_number(a) && is_number(b);
     if constant {
         let mut part = budget.split(4);
-        let values = (rational::evaluate(a, &mut part), rational::evaluate(b, &mut part));
+        let values = (
+            rational::evaluate(a, &mut part),
+            rational::evaluate(b, &mut part),
+        );
         budget.give_back(&part);
         match values {
             (Ok(a), Ok(b)) => return (same(a == b), "exact rational values"),
@@ -41,6 +44,15 @@ pub(super) fn equal(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Decis
                 return (Outcome::Unknown(reason), "exact rational values");
             }
             _ => {}
+        }
+    }
+    if !constant {
+        // Small formulas are decided by their canonical forms at once, without chance.
+        let mut part = budget.split(40);
+        let quick = quickly(a, b, &mut part);
+        budget.give_back(&part);
+        if let Ok(Some(decision)) = quick {
+            return decision;
         }
     }
     let mut part = budget.split(3);
@@ -60,7 +72,11 @@ pub(super) fn equal(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Decis
 }
 
 fn same(equal: bool) -> Outcome {
-    if equal { Outcome::Equal } else { Outcome::Different }
+    if equal {
+        Outcome::Equal
+    } else {
+        Outcome::Different
+    }
 }
 
 /// Formulas that have an exact value without any letter or irrational constant.
@@ -88,6 +104,17 @@ fn infinite(a: &Node, b: &Node) -> Option<Decision> {
         return None;
     }
     Some((same(left == right), "infinite values"))
+}
+
+fn quickly(a: &Node, b: &Node, budget: &mut Budget) -> Step<Option<Decision>> {
+    let mut algebra = Algebra::new(budget);
+    let left = algebra.canonical(a)?;
+    let right = algebra.canonical(b)?;
+    let difference = algebra.subtract(left, right)?;
+    if difference.is_zero() {
+        return Ok(Some((Outcome::Equal, "the same canonical form")));
+    }
+    formally_different(&algebra, &difference)
 }
 
 fn by_canonical_form(a: &Node, b: &Node, seed: u64, budget: &mut Budget) -> Step<Decision> {
@@ -123,7 +150,6 @@ fn formally_different(algebra: &Algebra<'_>, difference: &Poly) -> Step<Option<D
         for (id, power) in &monomial.0 {
             match algebra.atom(*id)? {
                 Atom::Symbol(_) => {}
-                Atom::Opaque(..) => return Ok(None),
                 Atom::Pi => pi_or_e.0 = true,
                 Atom::Euler => pi_or_e.1 = true,
                 _ => return Ok(None),
@@ -136,7 +162,10 @@ fn formally_different(algebra: &Algebra<'_>, difference: &Poly) -> Step<Option<D
     if pi_or_e == (true, true) {
         return Ok(None);
     }
-    Ok(Some((Outcome::Different, "different canonical polynomials")))
+    Ok(Some((
+        Outcome::Different,
+        "different canonical polynomials",
+    )))
 }
 
 /// Whether a canonical form is zero.
@@ -196,8 +225,13 @@ fn has_letters(algebra: &Algebra<'_>, poly: &Poly, depth: &mut usize) -> Step<bo
         for (id, _) in &monomial.0 {
             let found = match algebra.atom(*id)? {
                 Atom::Symbol(_) | Atom::Opaque(..) => true,
-                Atom::Base(p) | Atom::Ln(p) | Atom::Sin(p) | Atom::Cos(p) | Atom::Arctan(p)
-                | Atom::Arcsin(p) | Atom::Abs(p) => has_letters(algebra, p, depth)?,
+                Atom::Base(p)
+                | Atom::Ln(p)
+                | Atom::Sin(p)
+                | Atom::Cos(p)
+                | Atom::Arctan(p)
+                | Atom::Arcsin(p)
+                | Atom::Abs(p) => has_letters(algebra, p, depth)?,
                 Atom::Exp(inner) => {
                     let inner = Poly::term(inner.clone(), num_traits::One::one());
                     has_letters(algebra, &inner, depth)?
@@ -255,7 +289,9 @@ fn zero_at(algebra: &mut Algebra<'_>, poly: &Poly, seed: u64, range: u32) -> Ste
         if precision >= MAX_PRECISION || (enough > MAX_PRECISION && precision >= LAST_LOOK) {
             return Err(Trouble::Budget("the digits of a proof"));
         }
-        precision = (precision * 4).min(enough.max(precision * 2)).min(MAX_PRECISION);
+        precision = (precision * 4)
+            .min(enough.max(precision * 2))
+            .min(MAX_PRECISION);
     }
 }
 

@@ -84,7 +84,11 @@ fn exp_point(x: &BigInt, precision: u64, budget: &mut Budget) -> Step<Interval> 
     if magnitude.abs() > 4096 {
         return Err(Trouble::Budget("the digits of an exponential"));
     }
-    let extra = if magnitude > 0 { magnitude.unsigned_abs() * 3 / 2 + 2 } else { 0 };
+    let extra = if magnitude > 0 {
+        magnitude.unsigned_abs() * 3 / 2 + 2
+    } else {
+        0
+    };
     let width = precision + GUARD + extra;
     pay_series(width.min(MAX_SERIES_PRECISION), budget)?;
     let ln2 = raw_ln2(width + 16) >> 16_u32;
@@ -132,7 +136,11 @@ fn ln_point(x: &BigInt, precision: u64, budget: &mut Budget) -> Step<Interval> {
     // x = m * 2^e with m between 1/2 and 1, then between 3/4 and 3/2.
     let mut exponent = x.bits() as i64 - precision as i64;
     let shift = width as i64 - x.bits() as i64;
-    let mut m = if shift >= 0 { x << shift.unsigned_abs() } else { x >> shift.unsigned_abs() };
+    let mut m = if shift >= 0 {
+        x << shift.unsigned_abs()
+    } else {
+        x >> shift.unsigned_abs()
+    };
     let one = BigInt::one() << width;
     if m < (&one * 3_u32) >> 2_u32 {
         m <<= 1_u32;
@@ -168,7 +176,11 @@ pub(super) fn sin_cos(
     let middle = middle << (width - precision);
     let half_quarter = &quarter >> 1_u32;
     let turns = (&middle + half_quarter) / &quarter;
-    let turns = if (&middle + (&quarter >> 1_u32)).is_negative() { turns - 1 } else { turns };
+    let turns = if (&middle + (&quarter >> 1_u32)).is_negative() {
+        turns - 1
+    } else {
+        turns
+    };
     let rest = middle - &turns * &quarter;
     let (sine, cosine) = taylor(&rest, width);
     let quadrant: BigInt = (&turns % 4_i32 + 4_i32) % 4_i32;
@@ -282,18 +294,51 @@ mod tests {
     #[test]
     fn known_values() {
         let budget = &mut Budget::new();
-        holds(&pi(P, budget).unwrap(), "3.14159265358979323846264338327950288419716939937510");
-        holds(&exp(&number(1, 1), P, budget).unwrap(), "2.71828182845904523536028747135266249775724709369995");
-        holds(&exp(&number(-5, 2), P, budget).unwrap(), "0.08208499862389879516952867446715980783780412");
-        holds(&ln(&number(2, 1), P, budget).unwrap(), "0.69314718055994530941723212145817656807550013436025");
-        holds(&ln(&number(1, 10), P, budget).unwrap(), "-2.30258509299404568401799145468436420760110148862877");
+        holds(
+            &pi(P, budget).unwrap(),
+            "3.14159265358979323846264338327950288419716939937510",
+        );
+        holds(
+            &exp(&number(1, 1), P, budget).unwrap(),
+            "2.71828182845904523536028747135266249775724709369995",
+        );
+        holds(
+            &exp(&number(-5, 2), P, budget).unwrap(),
+            "0.08208499862389879516952867446715980783780412",
+        );
+        holds(
+            &ln(&number(2, 1), P, budget).unwrap(),
+            "0.69314718055994530941723212145817656807550013436025",
+        );
+        holds(
+            &ln(&number(1, 10), P, budget).unwrap(),
+            "-2.30258509299404568401799145468436420760110148862877",
+        );
         let (sine, cosine) = sin_cos(&number(1, 1), P, budget).unwrap();
-        holds(&sine, "0.84147098480789650665250232163029899962256306079837");
-        holds(&cosine, "0.54030230586813971740093660744297660373231042061792");
+        holds(
+            &sine,
+            "0.84147098480789650665250232163029899962256306079837",
+        );
+        holds(
+            &cosine,
+            "0.54030230586813971740093660744297660373231042061792",
+        );
         let (sine, cosine) = sin_cos(&number(-4, 1), P, budget).unwrap();
-        holds(&sine, "0.75680249530792825137263909451182909413591288733647");
-        holds(&cosine, "-0.65364362086361191463916818309775038142413359664622");
-        holds(&atan(&number(1, 1), P, budget).unwrap(), "0.78539816339744830961566084581987572104929234984377");
-        holds(&atan(&number(-3, 1), P, budget).unwrap(), "-1.24904577239825442582991707728109012307782940412989");
+        holds(
+            &sine,
+            "0.75680249530792825137263909451182909413591288733647",
+        );
+        holds(
+            &cosine,
+            "-0.65364362086361191463916818309775038142413359664622",
+        );
+        holds(
+            &atan(&number(1, 1), P, budget).unwrap(),
+            "0.78539816339744830961566084581987572104929234984377",
+        );
+        holds(
+            &atan(&number(-3, 1), P, budget).unwrap(),
+            "-1.24904577239825442582991707728109012307782940412989",
+        );
     }
 }

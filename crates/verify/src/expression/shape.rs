@@ -57,8 +57,13 @@ fn one(node: Node, budget: &mut Budget) -> Step<Node> {
         },
         Node::Quotient(above, below) => match *above {
             Node::Matrix(rows) => {
-                check_size(size(&below) * rows.iter().map(Vec::len).sum::<usize>(), budget)?;
-                Node::Matrix(map(rows, |entry| Node::Quotient(Box::new(entry), below.clone())))
+                check_size(
+                    size(&below) * rows.iter().map(Vec::len).sum::<usize>(),
+                    budget,
+                )?;
+                Node::Matrix(map(rows, |entry| {
+                    Node::Quotient(Box::new(entry), below.clone())
+                }))
             }
             above => Node::Quotient(Box::new(above), below),
         },
@@ -82,7 +87,10 @@ fn flat(items: Vec<Node>) -> Vec<Node> {
 
 /// Lists in lists stay apart if they all have several members: they are then like tuples.
 fn flat_lists(items: Vec<Node>) -> Vec<Node> {
-    let nested = items.iter().filter(|item| matches!(item, Node::List(..))).count();
+    let nested = items
+        .iter()
+        .filter(|item| matches!(item, Node::List(..)))
+        .count();
     if nested > 1 && nested == items.len() {
         return items;
     }
@@ -119,7 +127,12 @@ fn matrix_sum(terms: Vec<Node>, budget: &mut Budget) -> Step<Node> {
                 before
                     .into_iter()
                     .zip(rows)
-                    .map(|(a, b)| a.into_iter().zip(b).map(|(x, y)| Node::Sum(vec![x, y])).collect())
+                    .map(|(a, b)| {
+                        a.into_iter()
+                            .zip(b)
+                            .map(|(x, y)| Node::Sum(vec![x, y]))
+                            .collect()
+                    })
                     .collect()
             }
         });
@@ -159,7 +172,10 @@ fn times(a: &[Vec<Node>], b: &[Vec<Node>], budget: &mut Budget) -> Step<Vec<Vec<
     check_size(total_size(a) * width + total_size(b) * a.len(), budget)?;
     let entry = |row: &[Node], column: usize| {
         let terms = row.iter().zip(b).filter_map(|(left, other)| {
-            Some(Node::Product(vec![left.clone(), other.get(column)?.clone()]))
+            Some(Node::Product(vec![
+                left.clone(),
+                other.get(column)?.clone(),
+            ]))
         });
         Node::Sum(terms.collect())
     };
@@ -178,7 +194,10 @@ fn plus_minus(node: Node, budget: &mut Budget) -> Step<Node> {
         Node::List(items, join) => Ok(Node::List(members(items, budget)?, join)),
         Node::Set(items) => Ok(Node::Set(members(items, budget)?)),
         Node::Union(items) => {
-            let items = items.into_iter().map(|item| plus_minus(item, budget)).collect::<Step<_>>()?;
+            let items = items
+                .into_iter()
+                .map(|item| plus_minus(item, budget))
+                .collect::<Step<_>>()?;
             Ok(Node::Union(items))
         }
         other => {
@@ -217,7 +236,11 @@ fn choose(node: &mut Node, upper: bool) {
     if let Node::PlusMinus(left, right, plus) = node {
         let left = std::mem::replace(left.as_mut(), Node::Ellipsis);
         let right = std::mem::replace(right.as_mut(), Node::Ellipsis);
-        let right = if *plus == upper { right } else { super::parser::negate(right) };
+        let right = if *plus == upper {
+            right
+        } else {
+            super::parser::negate(right)
+        };
         *node = if left == Node::integer(0) {
             right
         } else {

@@ -44,8 +44,16 @@ impl Comparer<'_> {
                 self.in_order(a, b)
             }
             (
-                Node::Tuple { items: a, closed_left, closed_right },
-                Node::Tuple { items: b, closed_left: other_left, closed_right: other_right },
+                Node::Tuple {
+                    items: a,
+                    closed_left,
+                    closed_right,
+                },
+                Node::Tuple {
+                    items: b,
+                    closed_left: other_left,
+                    closed_right: other_right,
+                },
             ) => {
                 let brackets = (closed_left, closed_right) == (other_left, other_right);
                 if !brackets && a.len() == 2 && b.len() == 2 {
@@ -84,7 +92,9 @@ impl Comparer<'_> {
     fn mixed_kinds(&mut self, gold: &Node, candidate: &Node) -> Outcome {
         // Prose may say anything; everything else of another kind is another answer.
         let prose = |node: &Node| {
-            node.any(&|part| matches!(part, Node::Text(words) if words.split(' ').count() > 3))
+            let whole = matches!(node, Node::Text(words) if words.split(' ').count() <= 3);
+            let several = |part: &Node| matches!(part, Node::Text(words) if words.contains(' '));
+            !whole && node.any(&several)
         };
         if prose(gold) || prose(candidate) {
             return Outcome::Unknown("no rule compares prose with a formula".into());
@@ -150,7 +160,7 @@ impl Comparer<'_> {
                 }
             }
             if !found {
-                return self.without_partner(unclear, item);
+                return self.without_partner(unclear);
             }
         }
         for (place, partner) in candidate.iter().enumerate() {
@@ -158,22 +168,22 @@ impl Comparer<'_> {
                 continue;
             }
             // More members than gold: each must repeat one that is there.
-            let repeats = gold.iter().any(|item| self.nodes(item, partner) == Outcome::Equal);
+            let repeats = gold
+                .iter()
+                .any(|item| self.nodes(item, partner) == Outcome::Equal);
             if !repeats {
-                return self.without_partner(unclear, partner);
+                return self.without_partner(unclear);
             }
         }
         Outcome::Equal
     }
 
-    fn without_partner(&mut self, unclear: Option<String>, _item: &Node) -> Outcome {
-        match unclear {
-            Some(reason) => Outcome::Unknown(reason),
-            None => {
-                self.note("a member has no partner");
-                Outcome::Different
-            }
+    fn without_partner(&mut self, unclear: Option<String>) -> Outcome {
+        if let Some(reason) = unclear {
+            return Outcome::Unknown(reason);
         }
+        self.note("a member has no partner");
+        Outcome::Different
     }
 
     fn matrices(&mut self, gold: &[Vec<Node>], candidate: &[Vec<Node>]) -> Outcome {
@@ -230,8 +240,7 @@ impl Comparer<'_> {
     fn ratio_value(&mut self, parts: &[Node], other: &Node) -> Outcome {
         match parts {
             [above, below] if !is_zero(below) && !is_zero(above) => {
-                let quotient =
-                    Node::Quotient(Box::new(above.clone()), Box::new(below.clone()));
+                let quotient = Node::Quotient(Box::new(above.clone()), Box::new(below.clone()));
                 if matches!(other, Node::Quotient(..)) {
                     return self.scalars(&quotient, other);
                 }

@@ -64,7 +64,7 @@ pub(super) enum Token {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Spaced {
     pub token: Token,
-    pub spaced: bool,
+    pub after_space: bool,
     /// Written between `\text{` and `}`.
     pub quoted: bool,
 }
@@ -163,8 +163,8 @@ pub(super) fn command(name: &str) -> Option<Token> {
         "ne" | "neq" => Token::Relation(Relation::NotEqual),
         "approx" | "simeq" | "doteq" | "thickapprox" => Token::Relation(Relation::Approximate),
         "in" => Token::Relation(Relation::In),
-        "equiv" | "cong" | "sim" | "parallel" | "perp" | "notin" | "subset" | "subseteq"
-        | "to" | "rightarrow" | "propto" | "mid" | "nmid" | "implies" | "Rightarrow" | "iff" => {
+        "equiv" | "cong" | "sim" | "parallel" | "perp" | "notin" | "subset" | "subseteq" | "to"
+        | "rightarrow" | "propto" | "mid" | "nmid" | "implies" | "Rightarrow" | "iff" => {
             Token::Relation(Relation::Other)
         }
         "cup" | "bigcup" => Token::Union,

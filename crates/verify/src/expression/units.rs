@@ -106,7 +106,7 @@ impl Unit {
             *slot = slot.checked_add(more)?;
         }
         let words = [self.label.as_str(), other.label.as_str()];
-        unit.label = words.join(" ").trim().to_owned();
+        words.join(" ").trim().clone_into(&mut unit.label);
         Some(unit)
     }
 
@@ -115,8 +115,7 @@ impl Unit {
         let same_words = same_label(&self.label, &other.label);
         match (self.is_known(), other.is_known()) {
             (true, true) if self.dimension != other.dimension => Kinship::Different,
-            (true, true) if same_words => Kinship::Same,
-            (false, false) if same_words => Kinship::Same,
+            (true, true) | (false, false) if same_words => Kinship::Same,
             _ => Kinship::Unclear,
         }
     }
@@ -182,7 +181,9 @@ pub(super) fn lookup(word: &str) -> Option<Unit> {
     };
     let lower = word.trim_end_matches('.').to_lowercase();
     // Abbreviations keep their case: `M` is no metre. `L` and `KM` are written either way.
-    let exact = word.chars().count() > 2 || word == lower || matches!(word, "L" | "mL" | "KM" | "Km" | "Kg");
+    let exact = word.chars().count() > 2
+        || word == lower
+        || matches!(word, "L" | "mL" | "KM" | "Km" | "Kg");
     if !exact {
         return special(word);
     }
@@ -257,8 +258,14 @@ mod tests {
         };
         assert_eq!(ratio("m", "cm"), BigRational::from_integer(100.into()));
         assert_eq!(ratio("hours", "min"), BigRational::from_integer(60.into()));
-        assert_eq!(ratio("feet", "inches"), BigRational::from_integer(12.into()));
-        assert_eq!(ratio("dollars", "cents"), BigRational::from_integer(100.into()));
+        assert_eq!(
+            ratio("feet", "inches"),
+            BigRational::from_integer(12.into())
+        );
+        assert_eq!(
+            ratio("dollars", "cents"),
+            BigRational::from_integer(100.into())
+        );
     }
 
     #[test]

@@ -34,8 +34,25 @@ pub(super) fn magnitude(word: &str) -> Option<u64> {
 
 fn small(word: &str) -> Option<u32> {
     const UNITS: &[&str] = &[
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-        "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
         "nineteen",
     ];
     const ORDINALS: &[&str] = &[
@@ -92,7 +109,9 @@ pub(super) fn normal_text(text: &str) -> String {
             c if c.is_whitespace() || c == '~' => {
                 // `1 2` is not `12`, but `1 x` is `1x`.
                 let next = rest.trim_start().chars().next();
-                if normal.ends_with(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric) {
+                if normal.ends_with(char::is_alphanumeric)
+                    && next.is_some_and(char::is_alphanumeric)
+                {
                     normal.push(' ');
                 }
             }
@@ -136,7 +155,12 @@ pub(super) fn text_answer(text: &str) -> String {
             if !super::token::is_text(name) && !super::token::is_layout(name) && name != "boxed" {
                 words.push_str(name);
             }
-            rest = if letters == 0 { rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default() } else { after };
+            rest = if letters == 0 {
+                rest.get(rest.chars().next().map_or(0, char::len_utf8)..)
+                    .unwrap_or_default()
+            } else {
+                after
+            };
         } else if c.is_alphanumeric() {
             words.extend(c.to_lowercase());
         } else if matches!(c, '+' | '-' | '*' | '/' | '^' | '=' | '<' | '>' | '.' | '|') {
@@ -166,7 +190,10 @@ mod tests {
 
     #[test]
     fn texts_lose_their_type() {
-        assert_eq!(normal_text(r"\left( \dfrac{1}{2} \right)"), r"(\frac{1}{2})");
+        assert_eq!(
+            normal_text(r"\left( \dfrac{1}{2} \right)"),
+            r"(\frac{1}{2})"
+        );
         assert_eq!(text_answer(r"\text{(C)}"), "c");
         assert_eq!(text_answer("\\"), "");
     }

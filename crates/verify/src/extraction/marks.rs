@@ -178,11 +178,14 @@ fn announcement(rest: &str, short: bool) -> Option<usize> {
         let limit = window(middle, 96);
         let limit = limit.split(['\n', '.']).next().unwrap_or_default();
         let sign = limit.find([':', '=', '：']);
-        let verb = VERBS.iter().filter_map(|verb| {
-            let spaced = limit.find(&format!(" {verb} "))?;
-            Some(spaced + 1)
+        let verb = limit.match_indices(' ').map(|(space, _)| space + 1).find(|at| {
+            let rest = limit.get(*at..).unwrap_or_default();
+            let follows = |verb: &&str| {
+                rest.strip_prefix(*verb).is_some_and(|rest| rest.starts_with(' '))
+            };
+            VERBS.iter().any(|verb| follows(verb))
         });
-        at += verb.chain(sign).min().filter(|at| *at >= word.len().min(1))?;
+        at += verb.into_iter().chain(sign).min().filter(|at| *at >= word.len().min(1))?;
     }
     let tail = near.get(at..)?;
     if let Some(sign) = SIGNS.iter().find(|sign| tail.starts_with(**sign)) {
