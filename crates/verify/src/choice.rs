@@ -179,7 +179,9 @@ impl Options<'_> {
     fn bracketed(text: &str) -> Vec<(usize, usize, &str)> {
         let mut found = Vec::new();
         for (start, _) in text.match_indices(['(', '[']) {
-            let inner = &text[start + 1..];
+            let inner = text.get(start + 1..).unwrap_or_default();
+            let near = inner.char_indices().nth(7).map_or(inner.len(), |(at, _)| at);
+            let inner = inner.get(..near).unwrap_or_default();
             let Some(length) = inner.find([')', ']']).filter(|length| *length <= 6) else {
                 continue;
             };

@@ -11,6 +11,9 @@ use crate::extraction::{
 };
 use crate::verifier::{cannot_tell, decided};
 
+/// Bytes of a text that may be nothing but the answer.
+const SHORT: usize = 200;
+
 /// What a reader makes of a statement: the verification, and the steps of the comparison.
 pub(crate) type Read = (Verification, Vec<String>);
 
@@ -99,7 +102,13 @@ impl<'a> MathGold<'a> {
                 answers.push(span);
                 answers.extend(exclaimed.filter(|_| text.contains("! ") || text.ends_with('!')));
             }
-            Place::Unmarked => answers.push(last_span(text, self.worded, conclusions)),
+            Place::Unmarked => {
+                answers.push(last_span(text, self.worded, conclusions));
+                // A short text may be the answer as a whole after all.
+                if text.len() <= SHORT && !text.contains('\n') {
+                    answers.push(text.to_owned());
+                }
+            }
         }
         answers.retain(|answer| !answer.trim().is_empty());
         answers.dedup();

@@ -38,3 +38,8 @@ mod words;
 
 pub use compare::{Comparison, Outcome, compare};
 pub use options::{NumberFormat, Options, Percent, Tolerance};
+
+/// True for a unit of measure or of money.
+pub(crate) fn is_unit(word: &str) -> bool {
+    units::lookup(word).is_some()
+}

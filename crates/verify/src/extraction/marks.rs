@@ -250,7 +250,7 @@ pub(super) fn window(text: &str, limit: usize) -> &str {
 }
 
 /// The last bytes of a text.
-fn window_back(text: &str, limit: usize) -> &str {
+pub(super) fn window_back(text: &str, limit: usize) -> &str {
     let mut start = text.len().saturating_sub(limit);
     while !text.is_char_boundary(start) {
         start += 1;

@@ -418,7 +418,7 @@ fn looks(word: &str) -> Looks {
     let letters = bare.chars().take_while(|c| c.is_alphabetic()).count();
     let digits = bare.contains(|c: char| c.is_ascii_digit());
     let operators = bare.contains(['=', '<', '>', '^', '+', '≤', '≥', '√', '∞', '∅', '±', '×', '÷', '∪', '∩', '∈', '≈', '½', '¼', '¾', 'π', '%', '°', '⅓', '⅔', '−', '·', '{', '|']);
-    if bare.starts_with('\\') {
+    if bare.contains('\\') {
         return Looks::Strong;
     }
     if operators {
@@ -449,11 +449,7 @@ fn head(text: &str, limit: usize) -> &str {
 }
 
 fn tail(text: &str, limit: usize) -> &str {
-    let mut start = text.len().saturating_sub(limit);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text.get(start..).unwrap_or(text)
+    super::marks::window_back(text, limit)
 }
 
 #[cfg(test)]
@@ -483,7 +479,8 @@ mod tests {
             (" twelve.", "twelve"),
             ("** 5**", "5"),
             (" 28 percent", "28 percent"),
-            (" 1,234 dollars", "1,234"),
+            (" 1,234 dollars", "1,234 dollars"),
+            (" 12 people", "12"),
             (" 5!", "5!"),
             (" $5 and $6 each", "$5 and $6"),
             (" 3 x 4", "3 x 4"),
@@ -510,6 +507,8 @@ mod tests {
             ("Because B is valid", "Because B is valid"),
             ("AZYUK2A", "AZYUK2A"),
             ("costs $29.00.", "$29.00"),
+            ("(-\\infty, 3)", "(-\\infty, 3)"),
+            ("2\\sin x\\cos x", "2\\sin x\\cos x"),
             ("$\n9\n$", "9"),
             ("\\[ 42 \\]", "42"),
             ("", ""),
@@ -526,8 +525,9 @@ mod tests {
         for text in ["5", "x", "\\frac12", "three", "pi", "5 apples", "ab=5", "\\text{E}"] {
             assert!(!is_worded(text), "{text}");
         }
-        assert_eq!(without_nouns("18 dollars").as_deref(), Some("18"));
+        assert_eq!(without_nouns("18 people").as_deref(), Some("18"));
         assert_eq!(without_nouns("5 m"), None);
+        assert_eq!(without_nouns("1 kWh"), None);
         assert_eq!(without_nouns("twenty"), None);
     }
 }

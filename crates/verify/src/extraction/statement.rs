@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 
 use super::boxes::closes;
-use super::marks::{Kind, Mark, marks};
+use super::marks::{Kind, Mark, marks, window, window_back};
 use super::visible::{Visible, visible};
 
+/// Bytes of a statement that are looked at: its beginning, or without a mark the end of the text.
+const LONGEST: usize = 64 * 1024;
 /// Bytes of the contents of boxes side by side, at most.
 const MOST_JOINED: usize = 512;
 
@@ -74,13 +76,18 @@ pub(crate) fn find_in(visible: Visible<'_>) -> Result<Statement<'_>, &'static st
         });
     }
     let Some(found) = last_marked(&text)? else {
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(window_back(text, LONGEST)),
+            Cow::Owned(text) => Cow::Owned(window_back(&text, LONGEST).to_owned()),
+        };
         return Ok(Statement {
             text,
             place: Place::Unmarked,
             after_scratchpad,
         });
     };
-    let range = found.start..found.end;
+    let told = text.get(found.start..found.end).unwrap_or_default();
+    let range = found.start..found.start + window(told, LONGEST).len();
     let text = match (found.joined, text) {
         (Some(joined), _) => Cow::Owned(joined),
         (None, Cow::Borrowed(text)) => Cow::Borrowed(text.get(range).unwrap_or_default()),

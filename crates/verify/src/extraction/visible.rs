@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::marks::marks;
+use super::marks::{marks, window_back};
 
+/// Bytes of a text that are looked at, from its end; reasoning blocks do not count.
+const LONGEST: usize = 256 * 1024;
 /// Questions shorter than this, in bytes, may stand in an answer by chance.
 const LEAST_ECHO: usize = 16;
 
@@ -72,7 +74,13 @@ static ANSWER_LINE: LazyLock<Option<Regex>> =
 /// and everything after the end of the answer.
 pub(crate) fn visible<'a>(text: &'a str, prompt: Option<&str>) -> Visible<'a> {
     let after_scratchpad = text.contains("</scratch>");
-    let (text, after_block) = without_blocks(text);
+    let (text, after_block) = match without_blocks(text) {
+        (Cow::Borrowed(text), after_block) => (Cow::Borrowed(window_back(text, LONGEST)), after_block),
+        (Cow::Owned(text), after_block) if text.len() > LONGEST => {
+            (Cow::Owned(window_back(&text, LONGEST).to_owned()), after_block)
+        }
+        owned => owned,
+    };
     let (start, end) = {
         let start = prompt.map_or(0, |prompt| after_echo(&text, prompt));
         let rest = text.get(start..).unwrap_or_default();

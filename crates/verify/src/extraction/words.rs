@@ -1,5 +1,7 @@
 //! Words that belong to mathematics, and words that end it.
 
+use crate::expression;
+
 /// Words before an answer that are no part of it.
 pub(super) const LEADS: [&str; 40] = [
     "therefore", "thus", "hence", "so", "simply", "just", "exactly", "about", "approximately",
@@ -56,7 +58,10 @@ const UNITS: [&str; 96] = [
 /// True for a name, a number word or a unit.
 pub(super) fn is_known(word: &str) -> bool {
     let lower = word.to_lowercase();
-    is_number_word(&lower) || NAMES.contains(&lower.as_str()) || is_unit(&lower)
+    is_number_word(&lower)
+        || NAMES.contains(&lower.as_str())
+        || is_unit(&lower)
+        || expression::is_unit(word)
 }
 
 /// True for a number in words, `twenty-one` included.
