@@ -1,5 +1,8 @@
 //! From text to tokens: LaTeX and plain notation meet here.
 
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
 use super::budget::{MAX_NODES, Step, Trouble};
 use super::numeral::{self, Marks};
 use super::token::{self, Spaced, Token};
@@ -119,10 +122,42 @@ impl Lexer {
         };
         if let Some((token, end)) = numeral::read(&self.text, self.at, marks, self.latex) {
             self.at = end;
+            let token = self.repeating(token);
             self.push(token);
             return Ok(());
         }
         Err(Trouble::Budget("the digits of a number"))
+    }
+
+    /// `0.1\overline{6}`: digits that repeat for ever.
+    fn repeating(&mut self, token: Token) -> Token {
+        let name = self.command_name(1);
+        let command =
+            self.peek(0) == Some('\\') && matches!(name.as_str(), "overline" | "bar" | "dot");
+        let point = self.at.checked_sub(1).and_then(|at| self.text.get(at)) == Some(&'.');
+        let Token::Numeral { value, places, .. } = &token else {
+            return token;
+        };
+        if !command || !(point || places.is_some()) {
+            return token;
+        }
+        let start = self.at;
+        self.at += 1 + name.len();
+        let digits = self.raw_group();
+        let count = digits.len() as u32;
+        let (Ok(part), 1..=60, 0..=60) = (digits.parse::<BigInt>(), count, places.unwrap_or(0))
+        else {
+            self.at = start;
+            return token;
+        };
+        let ten = |power: u32| num_traits::pow(BigInt::from(10), power as usize);
+        let below = ten(places.unwrap_or(0)) * (ten(count) - 1);
+        Token::Numeral {
+            value: value + BigRational::new(part, below),
+            places: None,
+            digits: String::new(),
+            exponent: 0,
+        }
     }
 
     fn prime(&mut self) {
@@ -200,6 +235,10 @@ impl Lexer {
         let run: String = self.text.iter().skip(start).take(self.at - start).collect();
         let glued = self.peek(0).is_some_and(|c| c.is_ascii_digit())
             || (self.quoted && self.peek(0) == Some('-'));
+        let ordinal = matches!(run.as_str(), "st" | "nd" | "rd" | "th");
+        if ordinal && !self.spaced && matches!(self.last(), Some(Token::Numeral { .. })) {
+            return;
+        }
         let minutes = run == "min" && self.is_unit_here(&run);
         if !minutes && let Some(token) = self.known_word(&run) {
             self.push(token);
@@ -249,6 +288,18 @@ impl Lexer {
     fn is_unit_here(&self, run: &str) -> bool {
         if !self.reading.units {
             return false;
+        }
+        let value = matches!(
+            self.last(),
+            Some(
+                Token::Numeral { .. }
+                    | Token::Mark(')' | '}')
+                    | Token::Constant(_)
+                    | Token::Symbol(_)
+            )
+        );
+        if self.quoted && value && run != "i" && run != "e" {
+            return units::lookup(run).is_some();
         }
         let mut before = self.found.iter().rev();
         match before.next().map(|spaced| &spaced.token) {
@@ -355,6 +406,7 @@ impl Lexer {
             ('…' | '⋯', _) => (Token::Ellipsis, 1),
             ('€', _) => (Token::Currency("€"), 1),
             ('£', _) => (Token::Currency("£"), 1),
+            ('¢', _) => (Token::Currency("¢"), 1),
             ('¥', _) => (Token::Currency("¥"), 1),
             ('₹', _) => (Token::Currency("₹"), 1),
             ('%' | '％', _) => (Token::Percent, 1),

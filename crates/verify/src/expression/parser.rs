@@ -347,8 +347,13 @@ impl Parser {
                 }
                 Some(Token::Currency(_)) => product = self.currency_after(product),
                 Some(token) if starts_factor(token, self.bars) => {
+                    let numbers = matches!(token, Token::Numeral { .. })
+                        && matches!(product, Node::Number { .. } | Node::Measured(..));
+                    if numbers {
+                        return Err(Trouble::Unreadable("two numbers stand side by side".into()));
+                    }
                     let right = self.prefixed()?;
-                    product = Self::juxtapose(product, right)?;
+                    product = times(product, right);
                 }
                 _ => return Ok(product),
             }
@@ -380,12 +385,12 @@ impl Parser {
                 Some(Token::Mark('^')) => {
                     if self.peek_at(1) == Some(&Token::Degree) {
                         self.at += 2;
-                        base = Node::Measured(Box::new(base), super::units::Unit::degree());
+                        base = Node::Measured(Box::new(base), self.degree_unit());
                         continue;
                     }
                     if let Some(skip) = self.braced_degree() {
                         self.at += skip;
-                        base = Node::Measured(Box::new(base), super::units::Unit::degree());
+                        base = Node::Measured(Box::new(base), self.degree_unit());
                         continue;
                     }
                     self.at += 1;
@@ -454,7 +459,7 @@ impl Parser {
         }
         let start = self.at;
         let part = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
-            (Some(Token::Fraction), ..) => self.prefixed()?,
+            (Some(Token::Fraction), ..) => self.nested(Self::primary)?,
             (Some(Token::Numeral { .. }), Some(Token::Mark('/')), Some(Token::Numeral { .. }))
                 if self.spaced() =>
             {

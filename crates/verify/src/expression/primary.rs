@@ -454,6 +454,12 @@ impl Parser {
             return Ok(number);
         }
         let lower = words.join(" ").to_lowercase();
+        match lower.as_str() {
+            "all real numbers" | "all reals" | "the real numbers" => return Ok(real_line()),
+            "no solution" | "no solutions" | "no real solution" | "no real solutions"
+            | "empty set" | "the empty set" => return Ok(Node::Set(Vec::new())),
+            _ => {}
+        }
         if matches!(lower.as_str(), "nan" | "undefined") {
             return Err(Trouble::Unreadable("it says that there is no value".into()));
         }
@@ -465,7 +471,7 @@ impl Parser {
         match self.peek() {
             Some(Token::Degree) => {
                 self.at += 1;
-                return Ok(Node::Measured(Box::new(value), Unit::degree()));
+                return Ok(Node::Measured(Box::new(value), self.degree_unit()));
             }
             Some(Token::Percent) => {
                 self.at += 1;
@@ -493,6 +499,18 @@ impl Parser {
             return Err(Trouble::Unreadable("a number stands after a unit".into()));
         };
         Ok(Node::Sum(vec![Node::Measured(Box::new(value), unit), next]))
+    }
+
+    /// Degrees of arc, or of temperature if a letter says so.
+    pub(super) fn degree_unit(&mut self) -> Unit {
+        match self.peek() {
+            Some(Token::Symbol(scale)) if matches!(scale.as_str(), "C" | "F") => {
+                let unit = Unit::labelled(&format!("degrees {scale}"));
+                self.at += 1;
+                unit
+            }
+            _ => Unit::degree(),
+        }
     }
 
     /// A unit: words, powers, `per`, slashes.
@@ -567,21 +585,6 @@ impl Parser {
         };
         let unit = units::lookup(sign).unwrap_or_else(|| Unit::labelled(sign));
         Node::Measured(Box::new(value), unit)
-    }
-
-    /// Two factors side by side.
-    pub(super) fn juxtapose(left: Node, right: Node) -> Step<Node> {
-        let numbers = matches!(
-            (&left, &right),
-            (
-                Node::Number { .. } | Node::Measured(..),
-                Node::Number { .. }
-            )
-        );
-        if numbers {
-            return Err(Trouble::Unreadable("two numbers stand side by side".into()));
-        }
-        Ok(times(left, right))
     }
 }
 
