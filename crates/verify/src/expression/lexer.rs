@@ -30,6 +30,7 @@ pub(super) fn tokens(text: &str, reading: Reading) -> Step<Vec<Spaced>> {
         latex: text.contains('\\'),
         depth: 0,
         in_matrix: text.contains("\\begin"),
+        odd_dollars: text.replace("\\$", "").matches('$').count() % 2 == 1,
         bracket_commas: false,
     };
     while lexer.at < lexer.text.len() {
@@ -52,6 +53,8 @@ struct Lexer {
     latex: bool,
     depth: usize,
     in_matrix: bool,
+    /// One dollar sign is a currency, as their number is odd.
+    odd_dollars: bool,
     /// Inside brackets commas separate, unless the brackets also hold commas with a space.
     bracket_commas: bool,
 }
@@ -110,6 +113,12 @@ impl Lexer {
     /// A dollar sign is a delimiter of formulas or a currency; before a number it is kept.
     fn dollar(&mut self) {
         self.at += 1;
+        // An odd number of signs cannot all be delimiters.
+        if self.odd_dollars && self.peek(0).is_some_and(|c| c.is_ascii_digit()) {
+            self.odd_dollars = false;
+            self.push(Token::Currency("$"));
+            return;
+        }
         self.spaced = true;
     }
 
@@ -350,7 +359,7 @@ impl Lexer {
             {
                 Some(Token::Union)
             }
-            "mod" if after_value => Some(Token::Mod),
+            "mod" if after_value || self.last() == Some(&Token::Mark('(')) => Some(Token::Mod),
             "x" if self.is_times_here() => Some(Token::Mark('*')),
             _ if self.quoted && run.chars().count() > 1 => None,
             _ if token::is_greek(run) && !self.quoted => Some(Token::Symbol(run.to_owned())),
@@ -371,7 +380,8 @@ impl Lexer {
         let relation = match two {
             ('<', Some('=')) => Some((Relation::LessEqual, 2)),
             ('>', Some('=')) => Some((Relation::GreaterEqual, 2)),
-            ('!', Some('=')) => Some((Relation::NotEqual, 2)),
+            // `5!=120` is about a factorial.
+            ('!', Some('=')) if !self.after_number() => Some((Relation::NotEqual, 2)),
             ('=', Some('=')) => Some((Relation::Equal, 2)),
             ('=', _) => Some((Relation::Equal, 1)),
             ('<', _) => Some((Relation::Less, 1)),
@@ -381,7 +391,6 @@ impl Lexer {
             ('≠', _) => Some((Relation::NotEqual, 1)),
             ('≈' | '≃', _) => Some((Relation::Approximate, 1)),
             ('∈', _) => Some((Relation::In, 1)),
-            ('≡' | '→' | '⇒', _) => Some((Relation::Other, 1)),
             _ => None,
         };
         if let Some((relation, width)) = relation {
@@ -403,6 +412,12 @@ impl Lexer {
             ('∅', _) => (Token::EmptySet, 1),
             ('∖', _) => (Token::Without, 1),
             ('°' | '∘', _) => (Token::Degree, 1),
+            ('≡', _) => (token::other("equiv"), 1),
+            ('→', _) => (token::other("to"), 1),
+            ('⇒', _) => (token::other("implies"), 1),
+            ('∉', _) => (token::other("notin"), 1),
+            ('∥', _) => (token::other("parallel"), 1),
+            ('⊥', _) => (token::other("perp"), 1),
             ('…' | '⋯', _) => (Token::Ellipsis, 1),
             ('€', _) => (Token::Currency("€"), 1),
             ('£', _) => (Token::Currency("£"), 1),
@@ -601,14 +616,56 @@ impl Lexer {
                 let set = self.raw_group();
                 self.push(Token::NumberSet(set.chars().next().unwrap_or(' ')));
             }
-            "not" => self.spaced = true,
-            "pmod" => self.push(Token::Mod),
+            "not" => self.negated(),
+            "hspace" | "vspace" | "phantom" | "label" | "tag" => {
+                self.raw_group();
+            }
+            "overline" | "bar" | "hat" | "widehat" | "tilde" => self.accent(&name),
             _ if token::is_text(&name) && self.quoted => self.spaced = true,
             _ if token::is_text(&name) => self.quoted_text()?,
             _ if token::is_layout(&name) => self.spaced = true,
             _ => self.symbol_command(&name),
         }
         Ok(())
+    }
+
+    fn after_number(&self) -> bool {
+        !self.spaced && matches!(self.last(), Some(Token::Numeral { .. } | Token::Mark(')')))
+    }
+
+    /// `\not=` and `\not\in`.
+    fn negated(&mut self) {
+        while self.peek(0).is_some_and(char::is_whitespace) {
+            self.at += 1;
+        }
+        if self.peek(0) == Some('=') {
+            self.mark(Token::Relation(Relation::NotEqual), 1);
+            return;
+        }
+        let name = self.command_name(1);
+        self.at += 1 + name.len();
+        self.push(token::other(&format!("not{name}")));
+    }
+
+    /// A mark over one letter makes another letter; over several it only names a segment.
+    fn accent(&mut self, name: &str) {
+        let start = self.at;
+        let under = self.raw_group();
+        let mut letters = under.chars();
+        match (letters.next(), letters.next()) {
+            (Some(letter), None) if letter.is_lowercase() => {
+                let name = if name == "overline" {
+                    "bar"
+                } else {
+                    name.trim_start_matches("wide")
+                };
+                self.push(Token::Symbol(format!("{letter} {name}")));
+            }
+            _ => {
+                self.at = start;
+                self.spaced = true;
+            }
+        }
     }
 
     fn symbol_command(&mut self, name: &str) {

@@ -316,6 +316,7 @@ impl Parser {
                 self.peek(),
                 Some(
                     Token::Mark('/')
+                        | Token::Modulo
                         | Token::Mod
                         | Token::Word(_)
                         | Token::Degree
@@ -336,6 +337,18 @@ impl Parser {
                     self.at += 1;
                     let right = self.signed_factor()?;
                     product = Node::Quotient(Box::new(product), Box::new(right));
+                }
+                Some(Token::Modulo) => {
+                    self.at += 1;
+                    let modulus = self.signed_factor()?;
+                    product = Node::Named("modulo".into(), vec![product, modulus]);
+                }
+                // `3 (mod 5)`
+                Some(Token::Mark('(')) if self.peek_at(1) == Some(&Token::Mod) => {
+                    self.at += 2;
+                    let modulus = self.sum()?;
+                    self.expect(&Token::Mark(')'))?;
+                    product = Node::Named("modulo".into(), vec![product, modulus]);
                 }
                 Some(Token::Mod) => {
                     self.at += 1;
@@ -399,6 +412,9 @@ impl Parser {
                 }
                 Some(Token::Mark('!')) => {
                     self.at += 1;
+                    if self.peek() == Some(&Token::Mark('!')) && !self.spaced() {
+                        return Err(Trouble::Unreadable("a double factorial".into()));
+                    }
                     base = Node::Call(super::tree::Function::Factorial, vec![base]);
                 }
                 Some(Token::Percent) => {

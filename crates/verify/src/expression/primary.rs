@@ -191,7 +191,7 @@ impl Parser {
 
     fn set(&mut self) -> Step<Node> {
         let items = self.items(&[Token::SetClose])?;
-        let builder = |item: &Node| matches!(item, Node::Chain(_, relations) if relations.contains(&super::tree::Relation::Other));
+        let builder = |item: &Node| matches!(item, Node::Chain(_, relations) if relations.iter().any(|relation| matches!(relation, super::tree::Relation::Other(_))));
         if items.iter().any(builder) {
             return Err(Trouble::Unreadable("a set given by a condition".into()));
         }
