@@ -344,7 +344,7 @@ impl<'b> Algebra<'b> {
         let mut multiple = BigInt::one();
         for coefficient in poly.terms.values() {
             let bits = rational::size(coefficient) + divisor.bits() + multiple.bits();
-            self.budget.pay_product(4 * bits, bits)?;
+            self.budget.pay_product(32 * bits, bits)?;
             divisor = num_integer_gcd(divisor, coefficient.numer().abs());
             let shared = num_integer_gcd(multiple.clone(), coefficient.denom().clone());
             multiple = multiple / shared * coefficient.denom();
