@@ -53,9 +53,15 @@ not JSON
     insta::assert_snapshot!(format!("{out}{err}"));
     for line in out.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert!(line["verdict"].is_string() && line["how"].is_string(), "{line}");
+        assert!(
+            line["verdict"].is_string() && line["how"].is_string(),
+            "{line}"
+        );
     }
-    let (_, again, _) = run(directory.path(), &["verify", "answers.jsonl", "--output", "json"]);
+    let (_, again, _) = run(
+        directory.path(),
+        &["verify", "answers.jsonl", "--output", "json"],
+    );
     assert_eq!(again, out);
 }
 
@@ -69,7 +75,12 @@ fn standard_input_is_a_file_too() {
         .spawn()
         .unwrap();
     let lines = "{\"gold\": 1, \"candidate\": \"1.0\"}\n{\"gold\": 1, \"candidate\": \"2\"}";
-    program.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    program
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(lines.as_bytes())
+        .unwrap();
     let done = program.wait_with_output().unwrap();
     let out = String::from_utf8(done.stdout).unwrap();
     let verdicts: Vec<String> = out
@@ -95,7 +106,11 @@ fn policies_are_flags() {
     assert!(right(&["5 m", "5"]));
     assert!(!right(&["5 m", "5", "--strict-units"]));
     assert!(right(&["--gold=-3", "--candidate", "-3"]));
-    for wrong in [&["verify"][..], &["verify", "--gold", "5"], &["verify", "5", "5", "--tolerance", "x"]] {
+    for wrong in [
+        &["verify"][..],
+        &["verify", "--gold", "5"],
+        &["verify", "5", "5", "--tolerance", "x"],
+    ] {
         assert_eq!(run(Path::new("."), wrong).0, 2, "{wrong:?}");
     }
     let (code, _, err) = run(Path::new("."), &["verify", "no-such-file.jsonl"]);

@@ -95,8 +95,26 @@ fn words(text: &str) -> String {
 
 /// Commands that only set type; what they hold is text.
 const TYPOGRAPHY: [&str; 20] = [
-    "text", "textbf", "textit", "textrm", "textnormal", "textup", "emph", "mathrm", "mathbf", "mathit",
-    "mathsf", "mbox", "hbox", "bf", "rm", "boxed", "quad", "qquad", "left", "right",
+    "text",
+    "textbf",
+    "textit",
+    "textrm",
+    "textnormal",
+    "textup",
+    "emph",
+    "mathrm",
+    "mathbf",
+    "mathit",
+    "mathsf",
+    "mbox",
+    "hbox",
+    "bf",
+    "rm",
+    "boxed",
+    "quad",
+    "qquad",
+    "left",
+    "right",
 ];
 /// Stands for a command of mathematics, so that a letter beside it is none of an option.
 const FORMULA: char = '\u{fffc}';
@@ -180,7 +198,10 @@ impl Options<'_> {
         let mut found = Vec::new();
         for (start, _) in text.match_indices(['(', '[']) {
             let inner = text.get(start + 1..).unwrap_or_default();
-            let near = inner.char_indices().nth(7).map_or(inner.len(), |(at, _)| at);
+            let near = inner
+                .char_indices()
+                .nth(7)
+                .map_or(inner.len(), |(at, _)| at);
             let inner = inner.get(..near).unwrap_or_default();
             let Some(length) = inner.find([')', ']']).filter(|length| *length <= 6) else {
                 continue;
@@ -299,7 +320,9 @@ impl Options<'_> {
         }
         let line = last_line(&text);
         // `B) market`
-        if line.get(1..).is_some_and(|rest| rest.starts_with([')', '.', ':']))
+        if line
+            .get(1..)
+            .is_some_and(|rest| rest.starts_with([')', '.', ':']))
             && line.starts_with(|c: char| c.is_ascii_uppercase())
             && text.trim() == line
             && let Some(settled) = self.leading_letter(line)
@@ -441,7 +464,11 @@ mod tests {
         assert_verdicts(
             &choices(),
             &[
-                ("D", r"It is \boxed{\frac{q}{\Delta E}} here. Answer: D", 'r'),
+                (
+                    "D",
+                    r"It is \boxed{\frac{q}{\Delta E}} here. Answer: D",
+                    'r',
+                ),
                 ("E", r"\boxed{\Delta E}", 'w'),
                 ("E", r"So it is $\Delta E$", '?'),
                 ("C", "We know that $E = mc^2$ and f(c) holds", '?'),

@@ -11,10 +11,52 @@ const SIZE: usize = 1 << 20;
 const BOUND: Duration = Duration::from_secs(10);
 
 const PIECES: [&str; 46] = [
-    "\\boxed{", "\\boxed{1}", "\\boxed{1} and ", "\\boxed ", "\\fbox{", "{", "}", "{}", "[", "[1,", "(", "((", "$", "$ ",
-    "$$", "$5 ", "\\(", "\\[", "\\begin{", "answer is ", "the answer is ", "answer ", "answer to ", "answer:\n",
-    "Answer: 5\n", "#", "####", "#### ", "#### 5\n", "<think>", "</think>", "<answer>", "Q:", "\nQ: ", "\nProblem: ",
-    "\nInput: x", "\n", " ", "{\"a\":", "{\"a\":[", "\"", "```", "```\n", "\\", "- ", "1, ",
+    "\\boxed{",
+    "\\boxed{1}",
+    "\\boxed{1} and ",
+    "\\boxed ",
+    "\\fbox{",
+    "{",
+    "}",
+    "{}",
+    "[",
+    "[1,",
+    "(",
+    "((",
+    "$",
+    "$ ",
+    "$$",
+    "$5 ",
+    "\\(",
+    "\\[",
+    "\\begin{",
+    "answer is ",
+    "the answer is ",
+    "answer ",
+    "answer to ",
+    "answer:\n",
+    "Answer: 5\n",
+    "#",
+    "####",
+    "#### ",
+    "#### 5\n",
+    "<think>",
+    "</think>",
+    "<answer>",
+    "Q:",
+    "\nQ: ",
+    "\nProblem: ",
+    "\nInput: x",
+    "\n",
+    " ",
+    "{\"a\":",
+    "{\"a\":[",
+    "\"",
+    "```",
+    "```\n",
+    "\\",
+    "- ",
+    "1, ",
 ];
 
 #[test]
@@ -59,10 +101,19 @@ fn gold_and_lines_may_be_hostile_too() {
     for piece in PIECES {
         let text = piece.repeat(SIZE / piece.len() / 4);
         let started = Instant::now();
-        for kind in [VerifyKind::Math, VerifyKind::Number, VerifyKind::Json, VerifyKind::Set] {
+        for kind in [
+            VerifyKind::Math,
+            VerifyKind::Number,
+            VerifyKind::Json,
+            VerifyKind::Set,
+        ] {
             verify_answer(kind, &text, &[], "The answer is 5.");
         }
         drop(Line::parse(&text));
-        assert!(started.elapsed() < BOUND, "{piece:?}: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < BOUND,
+            "{piece:?}: {:?}",
+            started.elapsed()
+        );
     }
 }

@@ -193,12 +193,19 @@ fn connects(between: &str) -> bool {
         return false;
     }
     let mut text = between.to_owned();
-    for word in ["\\text", "\\quad", "\\qquad", "\\(", "\\)", "\\ ", "\\,", "\\;", "\\&"] {
+    for word in [
+        "\\text", "\\quad", "\\qquad", "\\(", "\\)", "\\ ", "\\,", "\\;", "\\&",
+    ] {
         text = text.replace(word, " ");
     }
     let loose = |c: char| c.is_whitespace() || matches!(c, '$' | ',' | ';' | '&' | '{' | '}');
     let mut words: Vec<&str> = text.split(loose).filter(|word| !word.is_empty()).collect();
-    words.retain(|word| !matches!(*word, "and" | "or" | "und" | "oder" | "et" | "ou" | "y" | "="));
+    words.retain(|word| {
+        !matches!(
+            *word,
+            "and" | "or" | "und" | "oder" | "et" | "ou" | "y" | "="
+        )
+    });
     // `x = \boxed{1} or x = \boxed{2}`: a name may stand before a box.
     let name = |word: &&str| {
         let bare = word.trim_end_matches('=');
