@@ -144,15 +144,12 @@ fn hidden_formulas(text: &str) -> std::borrow::Cow<'_, str> {
         let taken = if let Some(inner) = tail.strip_prefix('$') {
             let close = inner.find('$').filter(|close| *close <= 400);
             let formula = close.and_then(|close| inner.get(..close));
-            match formula.filter(|formula| is_formula(formula)) {
-                Some(formula) => {
-                    shown.push(FORMULA);
-                    formula.len() + 2
-                }
-                None => {
-                    shown.push('$');
-                    1
-                }
+            if let Some(formula) = formula.filter(|formula| is_formula(formula)) {
+                shown.push(FORMULA);
+                formula.len() + 2
+            } else {
+                shown.push('$');
+                1
             }
         } else {
             let name = tail.get(1..).unwrap_or_default();

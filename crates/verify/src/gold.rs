@@ -89,7 +89,7 @@ impl Gold {
             ("value", Value::String(text)) => self.value.clone_from(text),
             ("value", value) => self.value = value.to_string(),
             ("unit", Value::String(unit)) => {
-                self.unit = Some(unit.clone()).filter(|u| !u.is_empty())
+                self.unit = Some(unit.clone()).filter(|u| !u.is_empty());
             }
             ("unit", _) => return Err(wrong("a text")),
             ("tolerance", Value::String(text)) => self.tolerance = Some(parse_tolerance(text)?),

@@ -231,7 +231,7 @@ fn second_statement<'a>(
         None => return None,
     };
     let same = place == first.place && text.trim() == first.text.trim();
-    (!same).then(|| Statement {
+    (!same).then_some(Statement {
         text: Cow::Owned(text),
         place,
         after_scratchpad: whole.after_scratchpad,

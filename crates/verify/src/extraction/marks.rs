@@ -273,7 +273,7 @@ fn announcement(rest: &str, short: bool) -> Option<usize> {
                     rest.strip_prefix(*verb)
                         .is_some_and(|rest| rest.starts_with(' '))
                 };
-                VERBS.iter().any(|verb| follows(verb))
+                VERBS.iter().any(follows)
             });
         at += verb
             .into_iter()

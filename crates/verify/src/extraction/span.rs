@@ -306,22 +306,20 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             at += space;
             continue;
         }
-        let length = closes.formula(text, at);
-        let piece = match length {
-            Some(length) => Piece {
+        let piece = if let Some(length) = closes.formula(text, at) {
+            Piece {
                 text: rest.get(..length).unwrap_or(rest),
                 formula: true,
                 looks: Looks::Strong,
                 ends: false,
-            },
-            None => {
-                let word = rest.get(..word_length(rest)).unwrap_or(rest);
-                Piece {
-                    text: word,
-                    formula: false,
-                    looks: looks(word),
-                    ends: ends_sentence(word),
-                }
+            }
+        } else {
+            let word = rest.get(..word_length(rest)).unwrap_or(rest);
+            Piece {
+                text: word,
+                formula: false,
+                looks: looks(word),
+                ends: ends_sentence(word),
             }
         };
         at += piece.text.len().max(1);
