@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 use autodidact_core::{Choice, Flag, Verdict, VerifyKind};
-use autodidact_verify::{NumberFormat, Policies, Request, Tolerance, explain, verify_answer};
+use autodidact_verify::NumberFormat::{Automatic, Comma, Point};
+use autodidact_verify::{Policies, Request, Tolerance, explain, verify_answer};
 
 fn letter(verdict: &Verdict) -> char {
     match verdict {
@@ -284,7 +285,6 @@ fn the_locale_decides_about_commas_and_points() {
             ) == 'r'
         })
     };
-    use NumberFormat::{Automatic, Comma, Point};
     assert_eq!(read(Comma, "1.000", "1000"), [true, true]);
     assert_eq!(read(Automatic, "1.000", "1000"), [false, false]);
     assert_eq!(
@@ -296,7 +296,7 @@ fn the_locale_decides_about_commas_and_points() {
         [true, true]
     );
     assert_eq!(read(Automatic, "1000.99", "1000,99"), [true, true]);
-    assert_eq!(read(Point, "1000.99", "1000,99")[0], false);
+    assert!(!read(Point, "1000.99", "1000,99")[0]);
 }
 
 #[test]
@@ -379,10 +379,10 @@ fn the_tables_hold_for_texts() {
             continue;
         }
         let fields: Vec<&str> = line.split('\t').collect();
-        let (number, gold, candidate, expectation) = match fields.as_slice() {
-            [number, gold, candidate, expectation] => (number, gold, candidate, expectation),
-            [number, gold, candidate, expectation, ""] => (number, gold, candidate, expectation),
-            _ => continue,
+        let ([number, gold, candidate, expectation] | [number, gold, candidate, expectation, ""]) =
+            fields.as_slice()
+        else {
+            continue;
         };
         let found = verify_answer(VerifyKind::Math, gold, &[], candidate);
         if (*expectation == "equal") != (found.verdict == Verdict::Right) {
