@@ -77,20 +77,26 @@ fn a_megabyte_of_anything_is_read_in_time() {
     ];
     let mut slowest = (Duration::ZERO, String::new());
     for piece in PIECES {
-        for text in [
-            piece.repeat(SIZE / piece.len()),
-            format!("The answer is {}", piece.repeat(SIZE / piece.len())),
-        ] {
-            for kind in kinds {
-                let gold = if kind == VerifyKind::Choice { "A" } else { "5" };
-                let started = Instant::now();
-                verify_answer(kind, gold, &choices, &text);
-                let spent = started.elapsed();
-                if spent > slowest.0 {
-                    slowest = (spent, format!("{piece:?} as {kind:?}"));
-                }
-                assert!(spent < BOUND, "{piece:?} as {kind:?}: {spent:?}");
+        for (kind, marked) in kinds
+            .into_iter()
+            .flat_map(|kind| [(kind, false), (kind, true)])
+        {
+            // The whole megabyte where it costs most; the others share what reads it.
+            let size = if kind == VerifyKind::Math {
+                SIZE
+            } else {
+                SIZE / 8
+            };
+            let before = if marked { "The answer is " } else { "" };
+            let text = format!("{before}{}", piece.repeat(size / piece.len()));
+            let gold = if kind == VerifyKind::Choice { "A" } else { "5" };
+            let started = Instant::now();
+            verify_answer(kind, gold, &choices, &text);
+            let spent = started.elapsed();
+            if spent > slowest.0 {
+                slowest = (spent, format!("{piece:?} as {kind:?}"));
             }
+            assert!(spent < BOUND, "{piece:?} as {kind:?}: {spent:?}");
         }
     }
     println!("slowest: {:?} for {}", slowest.0, slowest.1);
