@@ -245,8 +245,10 @@ def gsm8k(path):
 def run_ours(pairs, repeat=1):
     lines = "".join(json.dumps({"gold": gold, "candidate": candidate}) + "\n" for gold, candidate, _ in pairs)
     done = subprocess.run([OURS, "--repeat", str(repeat)], input=lines, capture_output=True, text=True, check=True)
-    verdicts = [json.loads(line)["verdict"] == "right" for line in done.stdout.splitlines()]
-    return verdicts, len(pairs) * repeat / json.loads(done.stderr)["seconds"]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    verdicts = [line["verdict"] == "right" for line in lines]
+    flagged = sum("flags" in line for line in lines)
+    return verdicts, len(pairs) * repeat / json.loads(done.stderr)["seconds"], flagged
 
 
 def run_peer(python, pairs):
@@ -297,12 +299,12 @@ def main():
     print("|---|---|---|---|---|---|---|")
     shown = []
     for name, pairs, sample in sets:
-        verdicts, rate = run_ours(pairs, 200 if len(pairs) < 1000 else 1)
+        verdicts, rate, flagged = run_ours(pairs, 200 if len(pairs) < 1000 else 1)
         few = pairs if sample is None else random.Random(3).sample(pairs, min(sample, len(pairs)))
         theirs, their_rate = run_peer(python, few)
         rows = [("autodidact", pairs, verdicts, rate), ("Math-Verify", few, theirs, their_rate)]
         if sample is not None:
-            ours_few, few_rate = run_ours(few, 20)
+            ours_few, few_rate, _ = run_ours(few, 20)
             rows.insert(1, ("autodidact", few, ours_few, few_rate))
         for side, of, found, speed in rows:
             accepts, rejects = score(of, found)
@@ -311,6 +313,9 @@ def main():
             for what, wrong in (("false accept", accepts), ("false reject", rejects)):
                 shown += [f"{name}, {side}, {what}: {gold!r} | {text!r}" for gold, text, _ in wrong[: arguments.show]]
         print(f"| {name} | ratio | | | | | {rows[-2][3] / their_rate:,.0f}x |", flush=True)
+        right = sum(verdicts)
+        shown.append(f"{name}: the two readings of the text disagree on {flagged:,} of {right:,} right answers")
+    print()
     for line in shown:
         print(line)
 

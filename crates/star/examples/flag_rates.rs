@@ -17,6 +17,7 @@ use std::time::Instant;
 use autodidact_core::VerifyKind;
 use autodidact_star::{ShownHint, inspect};
 use autodidact_tasks::{Fields, for_each_problem};
+use autodidact_verify::verify;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             solution: None,
         };
         let mut found = Vec::new();
-        for flag in inspect(VerifyKind::Number, problem, &text, Some(&hint)) {
+        let read = verify(VerifyKind::Number, problem, &text).flags.into_iter();
+        let inspected = inspect(VerifyKind::Number, problem, &text, Some(&hint));
+        for flag in read.chain(inspected) {
             if show == Some(flag.as_str()) {
                 println!("{}: {flag:?}\n{text}\n", problem.id);
             }

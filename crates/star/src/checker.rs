@@ -233,7 +233,10 @@ mod tests {
         }
         for kind in run {
             let found = Checker::reading().verify(kind, &problem(1, "5"), "5");
-            assert_eq!(found.verdict, Verdict::CannotTell("nothing is run here".into()));
+            assert_eq!(
+                found.verdict,
+                Verdict::CannotTell("nothing is run here".into())
+            );
         }
         let found = Checker::reading().verify(VerifyKind::Math, &problem(1, "1/2"), "0.5");
         assert_eq!(found.verdict, Verdict::Right);
@@ -261,7 +264,13 @@ echo "{\"verdict\": \"$v\"}""#;
         let checker = scripted(script);
         let problems: Vec<Problem> = (0..12).map(|n| problem(n, &format!("{n}"))).collect();
         let texts: Vec<String> = (0..12)
-            .map(|n| if n % 3 == 0 { "wrong".to_owned() } else { "fine".to_owned() })
+            .map(|n| {
+                if n % 3 == 0 {
+                    "wrong".to_owned()
+                } else {
+                    "fine".to_owned()
+                }
+            })
             .collect();
         let items: Vec<Item<'_>> = problems
             .iter()
@@ -278,7 +287,9 @@ echo "{\"verdict\": \"$v\"}""#;
         };
         let found = checker.verify_all(&items);
         assert_eq!(right(&found), wanted, "{found:?}");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let found = runtime.block_on(checker.verify_many(&items)).unwrap();
         assert_eq!(right(&found), wanted);
         assert!(checker.verify_all(&[]).is_empty());

@@ -95,8 +95,26 @@ fn words(text: &str) -> String {
 
 /// Commands that only set type; what they hold is text.
 const TYPOGRAPHY: [&str; 20] = [
-    "text", "textbf", "textit", "textrm", "textnormal", "textup", "emph", "mathrm", "mathbf", "mathit",
-    "mathsf", "mbox", "hbox", "bf", "rm", "boxed", "quad", "qquad", "left", "right",
+    "text",
+    "textbf",
+    "textit",
+    "textrm",
+    "textnormal",
+    "textup",
+    "emph",
+    "mathrm",
+    "mathbf",
+    "mathit",
+    "mathsf",
+    "mbox",
+    "hbox",
+    "bf",
+    "rm",
+    "boxed",
+    "quad",
+    "qquad",
+    "left",
+    "right",
 ];
 /// Stands for a command of mathematics, so that a letter beside it is none of an option.
 const FORMULA: char = '\u{fffc}';
@@ -126,15 +144,12 @@ fn hidden_formulas(text: &str) -> std::borrow::Cow<'_, str> {
         let taken = if let Some(inner) = tail.strip_prefix('$') {
             let close = inner.find('$').filter(|close| *close <= 400);
             let formula = close.and_then(|close| inner.get(..close));
-            match formula.filter(|formula| is_formula(formula)) {
-                Some(formula) => {
-                    shown.push(FORMULA);
-                    formula.len() + 2
-                }
-                None => {
-                    shown.push('$');
-                    1
-                }
+            if let Some(formula) = formula.filter(|formula| is_formula(formula)) {
+                shown.push(FORMULA);
+                formula.len() + 2
+            } else {
+                shown.push('$');
+                1
             }
         } else {
             let name = tail.get(1..).unwrap_or_default();
@@ -179,7 +194,12 @@ impl Options<'_> {
     fn bracketed(text: &str) -> Vec<(usize, usize, &str)> {
         let mut found = Vec::new();
         for (start, _) in text.match_indices(['(', '[']) {
-            let inner = &text[start + 1..];
+            let inner = text.get(start + 1..).unwrap_or_default();
+            let near = inner
+                .char_indices()
+                .nth(7)
+                .map_or(inner.len(), |(at, _)| at);
+            let inner = inner.get(..near).unwrap_or_default();
             let Some(length) = inner.find([')', ']']).filter(|length| *length <= 6) else {
                 continue;
             };
@@ -297,7 +317,9 @@ impl Options<'_> {
         }
         let line = last_line(&text);
         // `B) market`
-        if line.get(1..).is_some_and(|rest| rest.starts_with([')', '.', ':']))
+        if line
+            .get(1..)
+            .is_some_and(|rest| rest.starts_with([')', '.', ':']))
             && line.starts_with(|c: char| c.is_ascii_uppercase())
             && text.trim() == line
             && let Some(settled) = self.leading_letter(line)
@@ -439,7 +461,11 @@ mod tests {
         assert_verdicts(
             &choices(),
             &[
-                ("D", r"It is \boxed{\frac{q}{\Delta E}} here. Answer: D", 'r'),
+                (
+                    "D",
+                    r"It is \boxed{\frac{q}{\Delta E}} here. Answer: D",
+                    'r',
+                ),
                 ("E", r"\boxed{\Delta E}", 'w'),
                 ("E", r"So it is $\Delta E$", '?'),
                 ("C", "We know that $E = mc^2$ and f(c) holds", '?'),

@@ -42,7 +42,10 @@ pub(crate) fn verify_collection(
     let place = statement.place.as_str();
     match decision {
         Decision::Same => {
-            let (n, what) = (found.len(), if ordered { "in order" } else { "in any order" });
+            let (n, what) = (
+                found.len(),
+                if ordered { "in order" } else { "in any order" },
+            );
             let how = format!("the {n} elements {place} are those of gold, {what}");
             plain(decided(true, written, how))
         }
@@ -129,8 +132,12 @@ impl Comparer<'_> {
         // An element of gold may stand there twice.
         for at in 0..wanted.len() {
             let missing = seen.get(at) == Some(&false);
-            let Some(gold) = wanted.get(at).filter(|_| missing) else { continue };
-            let twin = found.iter().any(|one| self.same(gold, one) == Outcome::Equal);
+            let Some(gold) = wanted.get(at).filter(|_| missing) else {
+                continue;
+            };
+            let twin = found
+                .iter()
+                .any(|one| self.same(gold, one) == Outcome::Equal);
             if !twin {
                 return Decision::Differs(format!("the element `{gold}` is missing"));
             }
@@ -163,9 +170,21 @@ fn written(statement: &Statement<'_>) -> String {
         return lines.join("\n");
     }
     // The words of a sentence are elements too, so mathematics is not singled out.
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("");
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
-    let named = |text: &str| text.trim_end_matches('.').trim_matches(['*', '`', ' ']).to_owned();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty())
+        .unwrap_or("");
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("");
+    let named = |text: &str| {
+        text.trim_end_matches('.')
+            .trim_matches(['*', '`', ' '])
+            .to_owned()
+    };
     match statement.place {
         Place::Unmarked if bracketed(line) => named(line),
         Place::Unmarked => last_span(line, !line.contains(|c: char| c.is_ascii_digit()), true),
@@ -175,7 +194,9 @@ fn written(statement: &Statement<'_>) -> String {
 }
 
 fn bracketed(text: &str) -> bool {
-    let bare = text.trim_end_matches('.').trim_matches(['*', '`', '$', ' ']);
+    let bare = text
+        .trim_end_matches('.')
+        .trim_matches(['*', '`', '$', ' ']);
     bare.starts_with(['{', '[', '(', '\\']) && bare.ends_with(['}', ']', ')'])
 }
 
@@ -193,13 +214,20 @@ fn items(text: &str) -> Vec<&str> {
         let sign = rest.chars().next().map_or(0, char::len_utf8);
         marked.then_some(digits + sign + 1)
     };
-    lines.filter_map(|line| line.get(item(line)?..).map(str::trim)).collect()
+    lines
+        .filter_map(|line| line.get(item(line)?..).map(str::trim))
+        .collect()
 }
 
 fn empties(text: &str) -> bool {
-    let bare: String = text.chars().filter(|c| !c.is_whitespace() && *c != '$').collect();
-    matches!(bare.as_str(), "{}" | "[]" | "()" | "\\{\\}" | "∅" | "\\emptyset" | "\\varnothing")
-        || bare.eq_ignore_ascii_case("none")
+    let bare: String = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '$')
+        .collect();
+    matches!(
+        bare.as_str(),
+        "{}" | "[]" | "()" | "\\{\\}" | "∅" | "\\emptyset" | "\\varnothing"
+    ) || bare.eq_ignore_ascii_case("none")
         || bare.eq_ignore_ascii_case("emptyset")
 }
 
@@ -268,10 +296,21 @@ fn split(text: &str) -> Vec<String> {
     };
     let conjunctions = |part: String| -> Vec<String> {
         let part = part.trim();
-        let part = ["and ", "or "].iter().find_map(|word| part.strip_prefix(word)).unwrap_or(part);
-        let spaced = part.replace("\\text{ and }", " and ").replace("\\text{ or }", " or ");
-        let words: Vec<&str> = spaced.split(" and ").flat_map(|part| part.split(" or ")).collect();
-        words.into_iter().map(|word| word.trim().to_owned()).collect()
+        let part = ["and ", "or "]
+            .iter()
+            .find_map(|word| part.strip_prefix(word))
+            .unwrap_or(part);
+        let spaced = part
+            .replace("\\text{ and }", " and ")
+            .replace("\\text{ or }", " or ");
+        let words: Vec<&str> = spaced
+            .split(" and ")
+            .flat_map(|part| part.split(" or "))
+            .collect();
+        words
+            .into_iter()
+            .map(|word| word.trim().to_owned())
+            .collect()
     };
     let all = parts.into_iter().flat_map(conjunctions);
     all.filter(|part| !part.is_empty()).collect()

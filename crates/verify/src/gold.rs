@@ -57,7 +57,10 @@ impl Gold {
             return Ok(plain());
         };
         let known = |name: &str| {
-            matches!(name, "value" | "unit" | "tolerance" | "places" | "type" | "kind")
+            matches!(
+                name,
+                "value" | "unit" | "tolerance" | "places" | "type" | "kind"
+            )
         };
         if !fields.iter().all(|(name, _)| known(name)) {
             return Ok(plain());
@@ -85,20 +88,29 @@ impl Gold {
             (_, Value::Null) => {}
             ("value", Value::String(text)) => self.value.clone_from(text),
             ("value", value) => self.value = value.to_string(),
-            ("unit", Value::String(unit)) => self.unit = Some(unit.clone()).filter(|u| !u.is_empty()),
+            ("unit", Value::String(unit)) => {
+                self.unit = Some(unit.clone()).filter(|u| !u.is_empty());
+            }
             ("unit", _) => return Err(wrong("a text")),
             ("tolerance", Value::String(text)) => self.tolerance = Some(parse_tolerance(text)?),
             ("tolerance", Value::Number(number)) => {
                 self.tolerance = Some(parse_tolerance(&number.to_string())?);
             }
             ("places", Value::Number(number)) => {
-                let places = number.to_string().parse().ok().filter(|places| *places <= 100);
+                let places = number
+                    .to_string()
+                    .parse()
+                    .ok()
+                    .filter(|places| *places <= 100);
                 let places = places.ok_or_else(|| wrong("a whole number from 0 to 100"))?;
                 self.tolerance = Some(Tolerance::Places(places));
             }
             ("type" | "kind", Value::String(text)) => {
                 let kind = VerifyKind::from_name(text).filter(|kind| {
-                    !matches!(kind, VerifyKind::Code | VerifyKind::Command | VerifyKind::Sql)
+                    !matches!(
+                        kind,
+                        VerifyKind::Code | VerifyKind::Command | VerifyKind::Sql
+                    )
                 });
                 self.kind = Some(kind.ok_or_else(|| wrong("a kind of answer that is read"))?);
             }
@@ -140,7 +152,9 @@ pub fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
         .ok()
         .filter(|value: &f64| value.is_finite() && *value >= 0.0)
         .ok_or_else(|| {
-            format!("the tolerance `{text}` is neither a distance like `0.01` nor a share like `1%`")
+            format!(
+                "the tolerance `{text}` is neither a distance like `0.01` nor a share like `1%`"
+            )
         })?;
     Ok(if share {
         Tolerance::Relative(value / 100.0)
@@ -155,10 +169,8 @@ mod tests {
 
     #[test]
     fn objects_are_read_and_other_texts_are_answers() {
-        let gold = Gold::read(
-            r#"{"value":"{1,2}","unit":"cm","tolerance":"1%","type":"set"}"#,
-        )
-        .unwrap();
+        let gold =
+            Gold::read(r#"{"value":"{1,2}","unit":"cm","tolerance":"1%","type":"set"}"#).unwrap();
         assert_eq!(gold.value, "{1,2}");
         assert_eq!(gold.unit.as_deref(), Some("cm"));
         assert_eq!(gold.tolerance, Some(Tolerance::Relative(0.01)));

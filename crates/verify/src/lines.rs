@@ -213,10 +213,22 @@ mod tests {
             (r#"{"gold": 5, "candidate": 6}"#, "wrong"),
             (r#"{"gold": null, "candidate": "6"}"#, "cannot-tell"),
             (r#"{"gold": "5", "candidate": null}"#, "cannot-tell"),
-            (r#"{"gold": {"a": 1}, "candidate": "{\"a\": 1.0}", "kind": "json"}"#, "right"),
-            (r#"{"gold": "B", "candidate": "It is market.", "kind": "choice", "choices": ["sink", "market"]}"#, "right"),
-            (r#"{"gold": "y", "candidate": "(x)", "kind": "choice", "choices": [{"label": "x", "text": "1"}, {"label": "y", "text": "2"}]}"#, "wrong"),
-            (r#"{"gold": 9007199254740993, "candidate": "9007199254740992"}"#, "wrong"),
+            (
+                r#"{"gold": {"a": 1}, "candidate": "{\"a\": 1.0}", "kind": "json"}"#,
+                "right",
+            ),
+            (
+                r#"{"gold": "B", "candidate": "It is market.", "kind": "choice", "choices": ["sink", "market"]}"#,
+                "right",
+            ),
+            (
+                r#"{"gold": "y", "candidate": "(x)", "kind": "choice", "choices": [{"label": "x", "text": "1"}, {"label": "y", "text": "2"}]}"#,
+                "wrong",
+            ),
+            (
+                r#"{"gold": 9007199254740993, "candidate": "9007199254740992"}"#,
+                "wrong",
+            ),
         ] {
             assert_eq!(verdict(line), wanted, "{line}");
         }
@@ -229,10 +241,22 @@ mod tests {
             ("[1]", "no JSON object"),
             (r#"{"gold": "5"}"#, "no field `candidate`"),
             (r#"{"candidate": "5"}"#, "no field `gold`"),
-            (r#"{"gold": "5", "candidate": "5", "kind": "maths"}"#, "`maths` is no kind"),
-            (r#"{"gold": "5", "candidate": "5", "choices": 3}"#, "`choices`"),
-            (r#"{"gold": "5", "candidate": "5", "tolerance": "x"}"#, "tolerance `x`"),
-            (r#"{"gold": "5", "gold": "6", "candidate": "5"}"#, "stands twice"),
+            (
+                r#"{"gold": "5", "candidate": "5", "kind": "maths"}"#,
+                "`maths` is no kind",
+            ),
+            (
+                r#"{"gold": "5", "candidate": "5", "choices": 3}"#,
+                "`choices`",
+            ),
+            (
+                r#"{"gold": "5", "candidate": "5", "tolerance": "x"}"#,
+                "tolerance `x`",
+            ),
+            (
+                r#"{"gold": "5", "gold": "6", "candidate": "5"}"#,
+                "stands twice",
+            ),
         ] {
             let error = Line::parse(line).unwrap_err();
             assert!(error.contains(told), "{line}: {error}");

@@ -1,15 +1,17 @@
 //! Answers that are mathematics: what gold and text state, and the exact comparison of the two.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use autodidact_core::{Choice, Verdict, Verification};
 
 use crate::choice::verify_choice;
 use crate::expression::{Comparison, Options, Outcome, compare};
-use crate::extraction::{
-    Place, Statement, answer_span, find, is_worded, last_span, without_nouns,
-};
+use crate::extraction::{Place, Statement, answer_span, find, is_worded, last_span, without_nouns};
 use crate::verifier::{cannot_tell, decided};
+
+/// Bytes of a text that may be nothing but the answer.
+const SHORT: usize = 200;
 
 /// What a reader makes of a statement: the verification, and the steps of the comparison.
 pub(crate) type Read = (Verification, Vec<String>);
@@ -20,6 +22,8 @@ pub(crate) struct MathGold<'a> {
     value: Cow<'a, str>,
     worded: bool,
     policies: &'a Options,
+    /// The answer compared last: the second reading mostly finds the same.
+    last: RefCell<Option<(String, Read)>>,
 }
 
 impl<'a> MathGold<'a> {
@@ -31,6 +35,7 @@ impl<'a> MathGold<'a> {
             value,
             worded,
             policies,
+            last: RefCell::new(None),
         }
     }
 
@@ -99,7 +104,13 @@ impl<'a> MathGold<'a> {
                 answers.push(span);
                 answers.extend(exclaimed.filter(|_| text.contains("! ") || text.ends_with('!')));
             }
-            Place::Unmarked => answers.push(last_span(text, self.worded, conclusions)),
+            Place::Unmarked => {
+                answers.push(last_span(text, self.worded, conclusions));
+                // A short text may be the answer as a whole after all.
+                if text.len() <= SHORT && !text.contains('\n') {
+                    answers.push(text.to_owned());
+                }
+            }
         }
         answers.retain(|answer| !answer.trim().is_empty());
         answers.dedup();
@@ -108,9 +119,22 @@ impl<'a> MathGold<'a> {
 
     /// Compares one answer.
     pub(crate) fn compare(&self, answer: &str, place: Place) -> Read {
+        if let Some((known, read)) = self.last.borrow().as_ref()
+            && known == answer
+        {
+            return read.clone();
+        }
+        let read = self.compare_anew(answer, place);
+        *self.last.borrow_mut() = Some((answer.to_owned(), read.clone()));
+        read
+    }
+
+    fn compare_anew(&self, answer: &str, place: Place) -> Read {
         let Comparison { outcome, steps, .. } = compare(&self.value, answer, self.policies);
         let place = place.as_str();
-        let last = steps.last().map_or_else(String::new, |step| format!(": {step}"));
+        let last = steps
+            .last()
+            .map_or_else(String::new, |step| format!(": {step}"));
         let gold = &self.value;
         let verification = match outcome {
             Outcome::Equal => {
@@ -122,7 +146,8 @@ impl<'a> MathGold<'a> {
                 decided(false, answer.to_owned(), how)
             }
             Outcome::Unknown(reason) => {
-                let reason = format!("`{answer}`, {place}, cannot be compared with gold `{gold}`: {reason}");
+                let reason =
+                    format!("`{answer}`, {place}, cannot be compared with gold `{gold}`: {reason}");
                 cannot_tell(reason, Some(answer.to_owned()))
             }
         };

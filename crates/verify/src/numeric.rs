@@ -66,14 +66,20 @@ impl<'a> NumericGold<'a> {
         let found = clusters(&plain, self.reading());
         let place = statement.place.as_str();
         let Some(chosen) = choose(&plain, &found, statement) else {
-            return Err(Box::new(cannot_tell(format!("no number found {place}"), None)));
+            return Err(Box::new(cannot_tell(
+                format!("no number found {place}"),
+                None,
+            )));
         };
         let written = plain.written(chosen.start, chosen.end).to_owned();
         if chosen.value.is_none() {
             let reason = format!("`{written}`, {place}, is not one number");
             return Err(Box::new(cannot_tell(reason, Some(written))));
         }
-        let unit = chosen.value.as_ref().map_or("", |value| value.unit.as_str());
+        let unit = chosen
+            .value
+            .as_ref()
+            .map_or("", |value| value.unit.as_str());
         let measure = UNITS.iter().any(|names| names.contains(&unit));
         Ok(if measure && !written.to_lowercase().ends_with(unit) {
             format!("{written} {unit}")

@@ -107,7 +107,9 @@ fn read(request: &Request<'_>, policies: &Policies) -> Read {
     match kind {
         VerifyKind::Math => {
             let gold = MathGold::new(gold, &policies);
-            two_ways(request, |statement, way| gold.verify(statement, choices, way == Way::First))
+            two_ways(request, |statement, way| {
+                gold.verify(statement, choices, way == Way::First)
+            })
         }
         VerifyKind::Number => numbers(request, gold, &policies),
         VerifyKind::Choice => match gold_label(gold, choices) {
@@ -121,7 +123,9 @@ fn read(request: &Request<'_>, policies: &Policies) -> Read {
         },
         VerifyKind::Set | VerifyKind::List => {
             let ordered = kind == VerifyKind::List;
-            one_way(request, |statement| verify_collection(gold, statement, ordered, &policies))
+            one_way(request, |statement| {
+                verify_collection(gold, statement, ordered, &policies)
+            })
         }
         VerifyKind::Exact => one_way(request, |statement| plain(verify_exact(gold, statement))),
         VerifyKind::Regex => one_way(request, |statement| plain(verify_regex(gold, statement))),
@@ -204,7 +208,9 @@ fn two_ways(request: &Request<'_>, read: impl Fn(&Statement<'_>, Way) -> Read) -
         let verb = if second_right { "is" } else { "is not" };
         verification.how += &format!("; a second reading finds `{found}`, which {verb} gold");
         if first_right {
-            verification.flags.push(Flag::ExtractorsDisagree { other: found });
+            verification
+                .flags
+                .push(Flag::ExtractorsDisagree { other: found });
         }
     }
     (verification, steps)
@@ -225,7 +231,7 @@ fn second_statement<'a>(
         None => return None,
     };
     let same = place == first.place && text.trim() == first.text.trim();
-    (!same).then(|| Statement {
+    (!same).then_some(Statement {
         text: Cow::Owned(text),
         place,
         after_scratchpad: whole.after_scratchpad,
@@ -297,14 +303,28 @@ mod tests {
             assert_eq!(found.verdict, Verdict::Right, "{text}");
             let other = Flag::ExtractorsDisagree { other: "3".into() };
             assert_eq!(found.flags.first(), Some(&other), "{text}: {found:?}");
-            assert!(found.how.contains("a second reading finds `3`"), "{}", found.how);
+            assert!(
+                found.how.contains("a second reading finds `3`"),
+                "{}",
+                found.how
+            );
         }
         let found = verify_answer(VerifyKind::Number, "3", &[], "\\boxed{3}. The answer is 4.");
         assert_eq!(found.verdict, Verdict::Wrong);
         assert!(found.how.contains("which is gold"), "{}", found.how);
-        for text in ["The answer is 4.", "\\boxed{4}", "#### 4", "So 2 + 2 = 4.", "Answer: 4"] {
+        for text in [
+            "The answer is 4.",
+            "\\boxed{4}",
+            "#### 4",
+            "So 2 + 2 = 4.",
+            "Answer: 4",
+        ] {
             let found = verify_answer(VerifyKind::Number, "4", &[], text);
-            assert_eq!((found.verdict, found.flags.len()), (Verdict::Right, 0), "{text}");
+            assert_eq!(
+                (found.verdict, found.flags.len()),
+                (Verdict::Right, 0),
+                "{text}"
+            );
         }
     }
 }

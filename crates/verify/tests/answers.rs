@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 use autodidact_core::{Choice, Flag, Verdict, VerifyKind};
-use autodidact_verify::{NumberFormat, Policies, Request, Tolerance, explain, verify_answer};
+use autodidact_verify::NumberFormat::{Automatic, Comma, Point};
+use autodidact_verify::{Policies, Request, Tolerance, explain, verify_answer};
 
 fn letter(verdict: &Verdict) -> char {
     match verdict {
@@ -19,9 +20,15 @@ fn assert_verdicts(kind: VerifyKind, cases: &[(&str, &str, char)]) {
     for (gold, text, expected) in cases {
         let found = verify_answer(kind, gold, &[], text);
         let got = letter(&found.verdict);
-        let fits = if *expected == 'n' { got != 'r' } else { got == *expected };
+        let fits = if *expected == 'n' {
+            got != 'r'
+        } else {
+            got == *expected
+        };
         if !fits {
-            failed.push(format!("gold {gold}, text {text:?}, wanted {expected}: {found:?}"));
+            failed.push(format!(
+                "gold {gold}, text {text:?}, wanted {expected}: {found:?}"
+            ));
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
@@ -44,7 +51,11 @@ fn words_letters_and_boxes() {
             ("A", "Because B is valid", 'n'),
             ("D", r"So \boxed{\frac{q}{\Delta E}} holds. Answer: D", 'r'),
             ("A", "Answer seems to be A", 'r'),
-            ("72", "<think>maybe 24, or 48</think> The answer is 72.", 'r'),
+            (
+                "72",
+                "<think>maybe 24, or 48</think> The answer is 72.",
+                'r',
+            ),
             ("42", r"\[ \boxed{42} \]", 'r'),
             ("9", "$\n9\n$", 'r'),
             ("1/2", r"\boxed{\frac{1}{2}}", 'r'),
@@ -90,14 +101,26 @@ fn prose_around_an_answer() {
         &[
             ("5", "Therefore x = 5.", 'r'),
             ("5", "Therefore, $x = 5$.", 'r'),
-            ("5", "x = 5. We can check: 2 * 5 = 10.\nTherefore x = 5.", 'r'),
+            (
+                "5",
+                "x = 5. We can check: 2 * 5 = 10.\nTherefore x = 5.",
+                'r',
+            ),
             ("12", "The answer is 5 apples + 7 apples = 12 apples.", 'r'),
             ("12", "The answer is 5 + 7 = 12 apples.", 'r'),
             ("4", "The answer is that each of the 3 friends gets 4.", 'r'),
             ("5", "The answer is 5 because 2 + 3 = 5.", 'r'),
-            ("18", "Janet makes 9 * 2 = $18 every day at the farmer's market.", 'r'),
+            (
+                "18",
+                "Janet makes 9 * 2 = $18 every day at the farmer's market.",
+                'r',
+            ),
             ("18 dollars", "#### 18", 'r'),
-            ("1/2", r"The answer is $\frac{1}{2}$, since half of them are red.", 'r'),
+            (
+                "1/2",
+                r"The answer is $\frac{1}{2}$, since half of them are red.",
+                'r',
+            ),
             ("1/2", r"**Final Answer:** \(\frac{1}{2}\)", 'r'),
             ("1/2", "## Final Answer\n\n$$\n\\frac{1}{2}\n$$\n", 'r'),
             ("5 m", "The answer is 500 cm.", 'r'),
@@ -193,7 +216,11 @@ fn an_echoed_question_is_passed_over() {
             ..Request::new(VerifyKind::Math, "12", &text)
         };
         let found = explain(&request, &Policies::default());
-        assert_eq!(found.verification.verdict, Verdict::Right, "{text}: {found:?}");
+        assert_eq!(
+            found.verification.verdict,
+            Verdict::Right,
+            "{text}: {found:?}"
+        );
     }
 }
 
@@ -218,8 +245,16 @@ fn gold_tells_unit_and_tolerance() {
     assert_verdicts(
         VerifyKind::Number,
         &[
-            (r#"{"value": 9.81, "tolerance": 0.01}"#, "The answer is 9.8 in all.", 'r'),
-            (r#"{"value": 9.81, "tolerance": 0.01}"#, "The answer is 9.7.", 'w'),
+            (
+                r#"{"value": 9.81, "tolerance": 0.01}"#,
+                "The answer is 9.8 in all.",
+                'r',
+            ),
+            (
+                r#"{"value": 9.81, "tolerance": 0.01}"#,
+                "The answer is 9.7.",
+                'w',
+            ),
             (r#"{"value": 5, "unit": "m"}"#, "It is 500 cm.", 'r'),
         ],
     );
@@ -228,7 +263,10 @@ fn gold_tells_unit_and_tolerance() {
         ..Policies::default()
     };
     let request = Request::new(VerifyKind::Math, "10", "10.4");
-    assert_eq!(explain(&request, &policies).verification.verdict, Verdict::Right);
+    assert_eq!(
+        explain(&request, &policies).verification.verdict,
+        Verdict::Right
+    );
 }
 
 #[test]
@@ -239,25 +277,41 @@ fn the_locale_decides_about_commas_and_points() {
             ..Policies::default()
         };
         let kinds = [VerifyKind::Math, VerifyKind::Number];
-        kinds.map(|kind| letter(&explain(&Request::new(kind, gold, text), &policies).verification.verdict) == 'r')
+        kinds.map(|kind| {
+            letter(
+                &explain(&Request::new(kind, gold, text), &policies)
+                    .verification
+                    .verdict,
+            ) == 'r'
+        })
     };
-    use NumberFormat::{Automatic, Comma, Point};
     assert_eq!(read(Comma, "1.000", "1000"), [true, true]);
     assert_eq!(read(Automatic, "1.000", "1000"), [false, false]);
-    assert_eq!(read(Comma, "1.234,5", "The answer is 1.234,50."), [true, true]);
-    assert_eq!(read(Point, "1234.5", "The answer is 1,234.50."), [true, true]);
+    assert_eq!(
+        read(Comma, "1.234,5", "The answer is 1.234,50."),
+        [true, true]
+    );
+    assert_eq!(
+        read(Point, "1234.5", "The answer is 1,234.50."),
+        [true, true]
+    );
     assert_eq!(read(Automatic, "1000.99", "1000,99"), [true, true]);
-    assert_eq!(read(Point, "1000.99", "1000,99")[0], false);
+    assert!(!read(Point, "1000.99", "1000,99")[0]);
 }
 
 #[test]
 fn choices_by_letter_and_by_text() {
-    let choices: Vec<Choice> = [("A", "sink"), ("B", "fish market"), ("C", "market"), ("D", "$E = mc^2$")]
-        .map(|(label, text)| Choice {
-            label: label.into(),
-            text: text.into(),
-        })
-        .to_vec();
+    let choices: Vec<Choice> = [
+        ("A", "sink"),
+        ("B", "fish market"),
+        ("C", "market"),
+        ("D", "$E = mc^2$"),
+    ]
+    .map(|(label, text)| Choice {
+        label: label.into(),
+        text: text.into(),
+    })
+    .to_vec();
     for (gold, text, expected) in [
         ("B", "The answer is (B).", 'r'),
         ("B", "The answer is fish market.", 'r'),
@@ -272,7 +326,11 @@ fn choices_by_letter_and_by_text() {
         ("A", "The answer is (A) or (B).", '?'),
     ] {
         let found = verify_answer(VerifyKind::Choice, gold, &choices, text);
-        assert_eq!(letter(&found.verdict), expected, "gold {gold}, text {text:?}: {found:?}");
+        assert_eq!(
+            letter(&found.verdict),
+            expected,
+            "gold {gold}, text {text:?}: {found:?}"
+        );
     }
 }
 
@@ -294,7 +352,11 @@ fn the_two_readings_agree_on_well_formed_texts() {
             for kind in [VerifyKind::Number, VerifyKind::Math] {
                 let found = verify_answer(kind, &n.to_string(), &[], &text);
                 assert_eq!(found.verdict, Verdict::Right, "{text}: {found:?}");
-                if found.flags.iter().any(|flag| matches!(flag, Flag::ExtractorsDisagree { .. })) {
+                if found
+                    .flags
+                    .iter()
+                    .any(|flag| matches!(flag, Flag::ExtractorsDisagree { .. }))
+                {
                     fired.push(text.clone());
                 }
             }
@@ -317,14 +379,16 @@ fn the_tables_hold_for_texts() {
             continue;
         }
         let fields: Vec<&str> = line.split('\t').collect();
-        let (number, gold, candidate, expectation) = match fields.as_slice() {
-            [number, gold, candidate, expectation] => (number, gold, candidate, expectation),
-            [number, gold, candidate, expectation, ""] => (number, gold, candidate, expectation),
-            _ => continue,
+        let ([number, gold, candidate, expectation] | [number, gold, candidate, expectation, ""]) =
+            fields.as_slice()
+        else {
+            continue;
         };
         let found = verify_answer(VerifyKind::Math, gold, &[], candidate);
         if (*expectation == "equal") != (found.verdict == Verdict::Right) {
-            failed.push(format!("{number}: {gold} | {candidate}, {expectation}: {found:?}"));
+            failed.push(format!(
+                "{number}: {gold} | {candidate}, {expectation}: {found:?}"
+            ));
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));

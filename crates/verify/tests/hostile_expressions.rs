@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use autodidact_verify::{Options, Outcome, compare_expressions};
 
 /// The budget of one direction, with room for the step that runs out of it.
-const MOST_OPERATIONS: u64 = 12_000_000;
+const MOST_OPERATIONS: u64 = 5_000_000;
 
 #[allow(clippy::too_many_lines)] // a list
 fn hostile() -> Vec<String> {

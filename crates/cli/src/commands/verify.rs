@@ -32,7 +32,11 @@ pub(crate) async fn execute(
     if let Some(path) = file {
         // Lines may be of any kind; a program is there for those that need one.
         let command = !arguments.running.verify_command.is_empty();
-        let kind = if command { VerifyKind::Command } else { arguments.kind };
+        let kind = if command {
+            VerifyKind::Command
+        } else {
+            arguments.kind
+        };
         let rules = Rules {
             kind: arguments.kind,
             policies,

@@ -120,7 +120,9 @@ fn verify_all(
             let mut counts = Counts::default();
             // The first lane that has ended is where the file has.
             for lane in results.iter().cycle() {
-                let Ok((text, counted)) = lane.recv() else { break };
+                let Ok((text, counted)) = lane.recv() else {
+                    break;
+                };
                 write(&text)?;
                 counts.merge(counted);
             }
@@ -168,7 +170,10 @@ fn deal(mut reader: impl BufRead, lanes: &[SyncSender<Vec<Numbered>>]) -> io::Re
 /// The next line without its end; `None` at the end of the file.
 fn next_line(reader: &mut impl BufRead) -> io::Result<Option<Result<String, String>>> {
     let mut line = Vec::new();
-    let read = reader.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line)?;
+    let read = reader
+        .by_ref()
+        .take(LONGEST_LINE + 1)
+        .read_until(b'\n', &mut line)?;
     if read == 0 {
         return Ok(None);
     }
@@ -270,7 +275,9 @@ mod tests {
     fn the_order_is_that_of_the_file_on_any_number_of_threads() {
         let line = |n: u32| {
             let answer = if n.is_multiple_of(3) { n } else { n + 1 };
-            format!("{{\"id\": \"{n}\", \"gold\": {n}, \"candidate\": \"The answer is {answer}.\"}}\n")
+            format!(
+                "{{\"id\": \"{n}\", \"gold\": {n}, \"candidate\": \"The answer is {answer}.\"}}\n"
+            )
         };
         let input: String = (0..5000).map(line).collect();
         let (one, counts) = verdicts(input.as_bytes(), 1);
@@ -292,8 +299,16 @@ mod tests {
         assert_eq!(lines.len(), 5, "{lines:?}");
         assert!(lines[0].contains("\"right\""));
         assert!(lines[1].contains("line 3 cannot be read"), "{}", lines[1]);
-        assert!(lines[2].contains("line 4 cannot be read: it is not UTF-8"), "{}", lines[2]);
-        assert!(lines[3].contains("line 5 cannot be read: it is longer"), "{}", lines[3]);
+        assert!(
+            lines[2].contains("line 4 cannot be read: it is not UTF-8"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines[3].contains("line 5 cannot be read: it is longer"),
+            "{}",
+            lines[3]
+        );
         assert!(lines[4].contains("\"wrong\""), "{}", lines[4]);
         assert_eq!((counts.right, counts.wrong, counts.unreadable), (1, 1, 3));
         assert_eq!(verdicts(b"", 2).0.len(), 0);

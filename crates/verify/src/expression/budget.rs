@@ -40,7 +40,7 @@ pub(super) const MAX_BITS: u64 = 65_536;
 /// Highest precision of an interval, in bits after the point.
 pub(super) const MAX_PRECISION: u64 = 16_384;
 /// Operations of one comparison; one is about a word-sized multiplication (a nanosecond).
-const MAX_OPERATIONS: u64 = 12_000_000;
+const MAX_OPERATIONS: u64 = 5_000_000;
 
 /// Counts operations down.
 #[derive(Debug, Clone)]

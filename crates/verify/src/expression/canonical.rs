@@ -71,7 +71,8 @@ impl Algebra<'_> {
             Node::Root(radicand, index) => self.canonical_root(radicand, index),
             Node::Percent(inner) => {
                 let inner = self.canonical(inner)?;
-                Ok(inner.scaled(&BigRational::new(1.into(), 100.into())))
+                let hundredth = Poly::constant(BigRational::new(1.into(), 100.into()));
+                self.multiply(&inner, &hundredth)
             }
             Node::Measured(inner, unit) if unit.is_degree() => {
                 let inner = self.canonical(inner)?;
@@ -324,6 +325,7 @@ impl Algebra<'_> {
             }
         }
         if !value.is_one() {
+            self.budget.pay_product(16 * value.bits(), value.bits())?;
             let (base, count) = perfect_power(value);
             factors.push((base, count));
         }

@@ -36,7 +36,7 @@ pub struct Comparison {
 /// Compares two answers written in LaTeX or plain text; gold is trusted, the candidate is not.
 ///
 /// Work is bounded: answers over 8 KiB are only compared as text, and every step pays from a
-/// budget of operations.
+/// budget of operations (see [`Comparison::operations`]).
 ///
 /// ```
 /// use autodidact_verify::{compare_expressions, Options, Outcome};

@@ -5,6 +5,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 
 use super::budget::{Step, Trouble};
+use super::evaluate::Meaning;
 use super::polynomial::{Algebra, Atom, Exponent, Monomial, Poly, exact, exponent};
 use super::rational;
 use super::tree::{Function, Node};
@@ -113,14 +114,94 @@ impl Algebra<'_> {
             let call = Node::Call(function, numbers);
             return rational::evaluate(&call, self.budget).map(Poly::constant);
         }
+        match (function, values.as_slice()) {
+            (Function::Factorial, [n]) => return self.factorial(n),
+            (Function::Binomial, [n, k]) => return self.binomial(n, k),
+            _ => {}
+        }
         if arguments
             .iter()
             .all(|argument| argument.symbols().is_empty())
         {
-            return Err(Trouble::Unsupported("a whole part of an irrational number"));
+            return self.whole_part(function, &values);
         }
         let name = format!("{function:?}");
         Ok(self.atom_power(Atom::Opaque(name, values), Exponent::one()))
+    }
+
+    /// `(n + c)!` as `n!` times factors, for a small whole `c`.
+    fn factorial(&mut self, n: &Poly) -> Step<Poly> {
+        let one = Monomial::default();
+        let mut base = n.clone();
+        let shift = base.terms.remove(&one).unwrap_or_else(BigRational::zero);
+        let whole = shift.floor();
+        let rest = Poly::constant(shift - &whole);
+        let base = self.add(base, &rest)?;
+        let count = whole.to_integer();
+        let count = i64::try_from(&count).ok().filter(|count| count.abs() <= 24);
+        let count = count.ok_or(Trouble::Budget("the factors of a factorial"))?;
+        let name = format!("{:?}", Function::Factorial);
+        let mut product = self.atom_power(Atom::Opaque(name, vec![base.clone()]), Exponent::one());
+        for step in 0..count.abs() {
+            let offset = if count > 0 { step + 1 } else { -step };
+            let offset = Poly::constant(BigRational::from_integer(offset.into()));
+            let mut factor = self.add(base.clone(), &offset)?;
+            if count < 0 {
+                factor = self.power(&factor, -Exponent::one())?;
+            }
+            product = self.multiply(&product, &factor)?;
+        }
+        Ok(product)
+    }
+
+    fn binomial(&mut self, n: &Poly, k: &Poly) -> Step<Poly> {
+        let inverse = -Exponent::one();
+        let small = k.as_rational().filter(BigRational::is_integer);
+        if let Some(count) = small.and_then(|k| i64::try_from(&k.to_integer()).ok())
+            && (0..=12).contains(&count)
+        {
+            let mut product = Poly::constant(BigRational::one());
+            for step in 0..count {
+                let offset = Poly::constant(BigRational::from_integer((-step).into()));
+                let factor = self.add(n.clone(), &offset)?;
+                let share = BigRational::new(1.into(), (step + 1).into());
+                product = self.multiply(&product, &factor.scaled(&share))?;
+            }
+            return Ok(product);
+        }
+        let rest = self.subtract(n.clone(), k.clone())?;
+        let mut product = self.factorial(n)?;
+        for below in [k, &rest] {
+            let below = match below.as_rational() {
+                Some(value) => {
+                    let call = Node::Call(Function::Factorial, vec![Node::rational(value)]);
+                    Poly::constant(rational::evaluate(&call, self.budget)?)
+                }
+                None => self.factorial(below)?,
+            };
+            let below = self.power(&below, inverse)?;
+            product = self.multiply(&product, &below)?;
+        }
+        Ok(product)
+    }
+
+    /// The whole part of an irrational number, where its digits decide it.
+    fn whole_part(&mut self, function: Function, values: &[Poly]) -> Step<Poly> {
+        const PRECISION: u64 = 192;
+        let ([value], Function::Floor | Function::Ceil) = (values, function) else {
+            return Err(Trouble::Unsupported("this function of irrational numbers"));
+        };
+        let (mut evaluation, budget) = self.evaluation(&[value], Meaning::Real, 0)?;
+        evaluation.restart(PRECISION);
+        let found = evaluation.poly(value, budget)?.value;
+        let (low, high) = (found.lo >> PRECISION, found.hi >> PRECISION);
+        if low != high {
+            return Err(Trouble::Unsupported(
+                "a whole part of nearly a whole number",
+            ));
+        }
+        let up = BigInt::from(i32::from(function == Function::Ceil));
+        Ok(Poly::constant(BigRational::from_integer(low + up)))
     }
 
     /// The absolute value; signs of numbers are known, those of letters are not.

@@ -201,6 +201,7 @@ impl Evaluation<'_> {
     pub(super) fn poly(&mut self, poly: &Poly, budget: &mut Budget) -> Step<Bounded> {
         let mut parts = Vec::with_capacity(poly.terms.len());
         for (monomial, coefficient) in &poly.terms {
+            budget.pay_product(super::rational::size(coefficient), self.precision)?;
             let mut term = Bounded::rational(coefficient, self.precision);
             for (id, power) in &monomial.0 {
                 let factor = self.atom_power(*id, *power, budget)?;

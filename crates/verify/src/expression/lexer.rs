@@ -1,5 +1,8 @@
 //! From text to tokens: LaTeX and plain notation meet here.
 
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
 use super::budget::{MAX_NODES, Step, Trouble};
 use super::numeral::{self, Marks};
 use super::token::{self, Spaced, Token};
@@ -27,6 +30,7 @@ pub(super) fn tokens(text: &str, reading: Reading) -> Step<Vec<Spaced>> {
         latex: text.contains('\\'),
         depth: 0,
         in_matrix: text.contains("\\begin"),
+        odd_dollars: text.replace("\\$", "").matches('$').count() % 2 == 1,
         bracket_commas: false,
     };
     while lexer.at < lexer.text.len() {
@@ -39,26 +43,28 @@ pub(super) fn tokens(text: &str, reading: Reading) -> Step<Vec<Spaced>> {
 }
 
 #[allow(clippy::struct_excessive_bools)] // each is one fact about the place that is read
-struct Lexer {
-    text: Vec<char>,
-    at: usize,
-    found: Vec<Spaced>,
-    spaced: bool,
-    quoted: bool,
-    reading: Reading,
-    latex: bool,
-    depth: usize,
-    in_matrix: bool,
+pub(super) struct Lexer {
+    pub(super) text: Vec<char>,
+    pub(super) at: usize,
+    pub(super) found: Vec<Spaced>,
+    pub(super) spaced: bool,
+    pub(super) quoted: bool,
+    pub(super) reading: Reading,
+    pub(super) latex: bool,
+    pub(super) depth: usize,
+    pub(super) in_matrix: bool,
+    /// One dollar sign is a currency, as their number is odd.
+    pub(super) odd_dollars: bool,
     /// Inside brackets commas separate, unless the brackets also hold commas with a space.
-    bracket_commas: bool,
+    pub(super) bracket_commas: bool,
 }
 
 impl Lexer {
-    fn peek(&self, ahead: usize) -> Option<char> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<char> {
         self.text.get(self.at + ahead).copied()
     }
 
-    fn push(&mut self, token: Token) {
+    pub(super) fn push(&mut self, token: Token) {
         self.found.push(Spaced {
             token,
             after_space: self.spaced,
@@ -67,16 +73,16 @@ impl Lexer {
         self.spaced = false;
     }
 
-    fn last(&self) -> Option<&Token> {
+    pub(super) fn last(&self) -> Option<&Token> {
         self.found.last().map(|spaced| &spaced.token)
     }
 
-    fn mark(&mut self, token: Token, width: usize) {
+    pub(super) fn mark(&mut self, token: Token, width: usize) {
         self.at += width;
         self.push(token);
     }
 
-    fn step(&mut self) -> Step<()> {
+    pub(super) fn step(&mut self) -> Step<()> {
         let Some(c) = self.peek(0) else {
             return Ok(());
         };
@@ -107,6 +113,12 @@ impl Lexer {
     /// A dollar sign is a delimiter of formulas or a currency; before a number it is kept.
     fn dollar(&mut self) {
         self.at += 1;
+        // An odd number of signs cannot all be delimiters.
+        if self.odd_dollars && self.peek(0).is_some_and(|c| c.is_ascii_digit()) {
+            self.odd_dollars = false;
+            self.push(Token::Currency("$"));
+            return;
+        }
         self.spaced = true;
     }
 
@@ -119,10 +131,42 @@ impl Lexer {
         };
         if let Some((token, end)) = numeral::read(&self.text, self.at, marks, self.latex) {
             self.at = end;
+            let token = self.repeating(token);
             self.push(token);
             return Ok(());
         }
         Err(Trouble::Budget("the digits of a number"))
+    }
+
+    /// `0.1\overline{6}`: digits that repeat for ever.
+    pub(super) fn repeating(&mut self, token: Token) -> Token {
+        let name = self.command_name(1);
+        let command =
+            self.peek(0) == Some('\\') && matches!(name.as_str(), "overline" | "bar" | "dot");
+        let point = self.at.checked_sub(1).and_then(|at| self.text.get(at)) == Some(&'.');
+        let Token::Numeral { value, places, .. } = &token else {
+            return token;
+        };
+        if !command || !(point || places.is_some()) {
+            return token;
+        }
+        let start = self.at;
+        self.at += 1 + name.len();
+        let digits = self.raw_group();
+        let count = digits.len() as u32;
+        let (Ok(part), 1..=60, 0..=60) = (digits.parse::<BigInt>(), count, places.unwrap_or(0))
+        else {
+            self.at = start;
+            return token;
+        };
+        let ten = |power: u32| num_traits::pow(BigInt::from(10), power as usize);
+        let below = ten(places.unwrap_or(0)) * (ten(count) - 1);
+        Token::Numeral {
+            value: value + BigRational::new(part, below),
+            places: None,
+            digits: String::new(),
+            exponent: 0,
+        }
     }
 
     fn prime(&mut self) {
@@ -137,7 +181,7 @@ impl Lexer {
     }
 
     /// Takes a group in braces as written, or a single character; spaces are dropped.
-    fn raw_group(&mut self) -> String {
+    pub(super) fn raw_group(&mut self) -> String {
         while self.peek(0).is_some_and(char::is_whitespace) {
             self.at += 1;
         }
@@ -200,6 +244,10 @@ impl Lexer {
         let run: String = self.text.iter().skip(start).take(self.at - start).collect();
         let glued = self.peek(0).is_some_and(|c| c.is_ascii_digit())
             || (self.quoted && self.peek(0) == Some('-'));
+        let ordinal = matches!(run.as_str(), "st" | "nd" | "rd" | "th");
+        if ordinal && !self.spaced && matches!(self.last(), Some(Token::Numeral { .. })) {
+            return;
+        }
         let minutes = run == "min" && self.is_unit_here(&run);
         if !minutes && let Some(token) = self.known_word(&run) {
             self.push(token);
@@ -250,6 +298,18 @@ impl Lexer {
         if !self.reading.units {
             return false;
         }
+        let value = matches!(
+            self.last(),
+            Some(
+                Token::Numeral { .. }
+                    | Token::Mark(')' | '}')
+                    | Token::Constant(_)
+                    | Token::Symbol(_)
+            )
+        );
+        if self.quoted && value && run != "i" && run != "e" {
+            return units::lookup(run).is_some();
+        }
         let mut before = self.found.iter().rev();
         match before.next().map(|spaced| &spaced.token) {
             Some(Token::Numeral { .. } | Token::Word(_)) => units::lookup(run).is_some(),
@@ -299,7 +359,7 @@ impl Lexer {
             {
                 Some(Token::Union)
             }
-            "mod" if after_value => Some(Token::Mod),
+            "mod" if after_value || self.last() == Some(&Token::Mark('(')) => Some(Token::Mod),
             "x" if self.is_times_here() => Some(Token::Mark('*')),
             _ if self.quoted && run.chars().count() > 1 => None,
             _ if token::is_greek(run) && !self.quoted => Some(Token::Symbol(run.to_owned())),
@@ -320,7 +380,8 @@ impl Lexer {
         let relation = match two {
             ('<', Some('=')) => Some((Relation::LessEqual, 2)),
             ('>', Some('=')) => Some((Relation::GreaterEqual, 2)),
-            ('!', Some('=')) => Some((Relation::NotEqual, 2)),
+            // `5!=120` is about a factorial.
+            ('!', Some('=')) if !self.after_number() => Some((Relation::NotEqual, 2)),
             ('=', Some('=')) => Some((Relation::Equal, 2)),
             ('=', _) => Some((Relation::Equal, 1)),
             ('<', _) => Some((Relation::Less, 1)),
@@ -330,7 +391,6 @@ impl Lexer {
             ('≠', _) => Some((Relation::NotEqual, 1)),
             ('≈' | '≃', _) => Some((Relation::Approximate, 1)),
             ('∈', _) => Some((Relation::In, 1)),
-            ('≡' | '→' | '⇒', _) => Some((Relation::Other, 1)),
             _ => None,
         };
         if let Some((relation, width)) = relation {
@@ -352,9 +412,16 @@ impl Lexer {
             ('∅', _) => (Token::EmptySet, 1),
             ('∖', _) => (Token::Without, 1),
             ('°' | '∘', _) => (Token::Degree, 1),
+            ('≡', _) => (token::other("equiv"), 1),
+            ('→', _) => (token::other("to"), 1),
+            ('⇒', _) => (token::other("implies"), 1),
+            ('∉', _) => (token::other("notin"), 1),
+            ('∥', _) => (token::other("parallel"), 1),
+            ('⊥', _) => (token::other("perp"), 1),
             ('…' | '⋯', _) => (Token::Ellipsis, 1),
             ('€', _) => (Token::Currency("€"), 1),
             ('£', _) => (Token::Currency("£"), 1),
+            ('¢', _) => (Token::Currency("¢"), 1),
             ('¥', _) => (Token::Currency("¥"), 1),
             ('₹', _) => (Token::Currency("₹"), 1),
             ('%' | '％', _) => (Token::Percent, 1),
@@ -422,7 +489,7 @@ impl Lexer {
     }
 
     /// Keeps track of brackets, for the meaning of commas in numbers.
-    fn brackets(&mut self, token: &Token) {
+    pub(super) fn brackets(&mut self, token: &Token) {
         match token {
             Token::Mark('(' | '[' | '{') | Token::SetOpen => {
                 if self.depth == 0 {
@@ -459,160 +526,6 @@ impl Lexer {
             }
         }
         false
-    }
-
-    fn command(&mut self) -> Step<()> {
-        let Some(c) = self.peek(1) else {
-            self.at += 1;
-            return Ok(());
-        };
-        if c.is_ascii_alphabetic() {
-            return self.named_command();
-        }
-        self.at += 2;
-        match c {
-            '{' => {
-                self.at -= 1;
-                self.brackets(&Token::SetOpen);
-                self.at += 1;
-                self.push(Token::SetOpen);
-            }
-            '}' => {
-                self.brackets(&Token::SetClose);
-                self.push(Token::SetClose);
-            }
-            '%' => self.push(Token::Percent),
-            '$' => self.push(Token::Currency("$")),
-            '|' => self.push(Token::Mark('|')),
-            '&' => self.push(Token::And),
-            '\\' => self.double_backslash(),
-            '(' | ')' | '[' | ']' | '!' | ',' | ';' | ':' | ' ' | '>' | '\n' | '-' | '/' => {
-                self.spaced |= c != '!';
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// `\\` breaks a row, unless a known command was escaped twice (`\\frac`).
-    fn double_backslash(&mut self) {
-        let name = self.command_name(0);
-        let is_command = token::command(&name).is_some()
-            || token::is_layout(&name)
-            || token::is_text(&name)
-            || name == "boxed";
-        if !self.in_matrix && is_command {
-            self.at -= 1;
-        } else if self.in_matrix {
-            self.push(Token::RowBreak);
-        } else {
-            self.spaced = true;
-        }
-    }
-
-    /// The letters of the command whose name starts `ahead` of here.
-    fn command_name(&self, ahead: usize) -> String {
-        self.text
-            .iter()
-            .skip(self.at + ahead)
-            .take_while(|c| c.is_ascii_alphabetic())
-            .take(24)
-            .collect()
-    }
-
-    fn named_command(&mut self) -> Step<()> {
-        let name = self.command_name(1);
-        self.at += 1 + name.len();
-        match name.as_str() {
-            "left" | "right" if self.peek(0) == Some('|') => {
-                let token = if name == "left" {
-                    Token::AbsoluteOpen
-                } else {
-                    Token::AbsoluteClose
-                };
-                self.mark(token, 1);
-            }
-            "left" | "right" | "big" | "Big" if self.peek(0) == Some('.') => self.at += 1,
-            "begin" | "end" => {
-                let environment = self.raw_group();
-                if environment == "array" && name == "begin" && self.peek(0) == Some('{') {
-                    self.raw_group();
-                }
-                self.push(if name == "begin" {
-                    Token::Begin(environment)
-                } else {
-                    Token::End(environment)
-                });
-            }
-            "boxed" | "fbox" => {}
-            "mathbb" => {
-                let set = self.raw_group();
-                self.push(Token::NumberSet(set.chars().next().unwrap_or(' ')));
-            }
-            "not" => self.spaced = true,
-            "pmod" => self.push(Token::Mod),
-            _ if token::is_text(&name) && self.quoted => self.spaced = true,
-            _ if token::is_text(&name) => self.quoted_text()?,
-            _ if token::is_layout(&name) => self.spaced = true,
-            _ => self.symbol_command(&name),
-        }
-        Ok(())
-    }
-
-    fn symbol_command(&mut self, name: &str) {
-        if let Some(token) = token::command(name) {
-            self.push(token);
-        } else if let Some(function) = token::function(name) {
-            self.push(Token::Function(function));
-        } else if token::is_greek(name) {
-            self.push(Token::Symbol(name.trim_start_matches("var").to_owned()));
-        } else if let Some(rest) = name.strip_prefix("quad") {
-            // `\quadx`: the space and a letter.
-            self.at -= rest.len();
-            self.spaced = true;
-        } else {
-            self.push(Token::Unknown(name.to_owned()));
-        }
-    }
-
-    /// The argument of `\text`: the same tokens, marked as quoted.
-    fn quoted_text(&mut self) -> Step<()> {
-        while self.peek(0).is_some_and(char::is_whitespace) {
-            self.at += 1;
-        }
-        if self.peek(0) != Some('{') {
-            return Ok(());
-        }
-        self.at += 1;
-        let was = self.quoted;
-        self.quoted = true;
-        self.spaced = true;
-        let mut depth = 1_usize;
-        while let Some(c) = self.peek(0) {
-            match c {
-                '{' => depth += 1,
-                '}' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at += 1;
-                        break;
-                    }
-                }
-                '\\' if self.command_name(1).starts_with("text") => {
-                    self.at += 1 + self.command_name(1).len();
-                    continue;
-                }
-                _ => {}
-            }
-            if matches!(c, '{' | '}') {
-                self.at += 1;
-            } else {
-                self.step()?;
-            }
-        }
-        self.quoted = was;
-        self.spaced = true;
-        Ok(())
     }
 }
 

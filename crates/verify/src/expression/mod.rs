@@ -1,6 +1,7 @@
 //! Exact comparison of two mathematical answers.
 //!
-//! From text to decision: `lexer` and `numeral` make tokens, `parser` and `primary` a tree,
+//! From text to decision: `lexer`, `commands` and `numeral` make tokens, `parser`,
+//! `primary` and `measure` a tree,
 //! `shape` brings the tree in standard form. `structure`, `relation` and `region` compare what holds
 //! several values; `quantity` compares values with units; `scalar` decides whether two formulas
 //! have the same value, by a ladder: exact rational numbers (`rational`), values modulo large
@@ -11,11 +12,13 @@
 
 mod budget;
 mod canonical;
+mod commands;
 mod compare;
 mod elementary;
 mod evaluate;
 mod interval;
 mod lexer;
+mod measure;
 mod modular;
 mod numeral;
 mod options;
@@ -38,3 +41,8 @@ mod words;
 
 pub use compare::{Comparison, Outcome, compare};
 pub use options::{NumberFormat, Options, Percent, Tolerance};
+
+/// True for a unit of measure or of money.
+pub(crate) fn is_unit(word: &str) -> bool {
+    units::lookup(word).is_some()
+}

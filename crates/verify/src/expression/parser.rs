@@ -316,6 +316,7 @@ impl Parser {
                 self.peek(),
                 Some(
                     Token::Mark('/')
+                        | Token::Modulo
                         | Token::Mod
                         | Token::Word(_)
                         | Token::Degree
@@ -337,6 +338,18 @@ impl Parser {
                     let right = self.signed_factor()?;
                     product = Node::Quotient(Box::new(product), Box::new(right));
                 }
+                Some(Token::Modulo) => {
+                    self.at += 1;
+                    let modulus = self.signed_factor()?;
+                    product = Node::Named("modulo".into(), vec![product, modulus]);
+                }
+                // `3 (mod 5)`
+                Some(Token::Mark('(')) if self.peek_at(1) == Some(&Token::Mod) => {
+                    self.at += 2;
+                    let modulus = self.sum()?;
+                    self.expect(&Token::Mark(')'))?;
+                    product = Node::Named("modulo".into(), vec![product, modulus]);
+                }
                 Some(Token::Mod) => {
                     self.at += 1;
                     let right = self.signed_factor()?;
@@ -347,8 +360,13 @@ impl Parser {
                 }
                 Some(Token::Currency(_)) => product = self.currency_after(product),
                 Some(token) if starts_factor(token, self.bars) => {
+                    let numbers = matches!(token, Token::Numeral { .. })
+                        && matches!(product, Node::Number { .. } | Node::Measured(..));
+                    if numbers {
+                        return Err(Trouble::Unreadable("two numbers stand side by side".into()));
+                    }
                     let right = self.prefixed()?;
-                    product = Self::juxtapose(product, right)?;
+                    product = times(product, right);
                 }
                 _ => return Ok(product),
             }
@@ -380,12 +398,12 @@ impl Parser {
                 Some(Token::Mark('^')) => {
                     if self.peek_at(1) == Some(&Token::Degree) {
                         self.at += 2;
-                        base = Node::Measured(Box::new(base), super::units::Unit::degree());
+                        base = Node::Measured(Box::new(base), self.degree_unit());
                         continue;
                     }
                     if let Some(skip) = self.braced_degree() {
                         self.at += skip;
-                        base = Node::Measured(Box::new(base), super::units::Unit::degree());
+                        base = Node::Measured(Box::new(base), self.degree_unit());
                         continue;
                     }
                     self.at += 1;
@@ -394,6 +412,9 @@ impl Parser {
                 }
                 Some(Token::Mark('!')) => {
                     self.at += 1;
+                    if self.peek() == Some(&Token::Mark('!')) && !self.spaced() {
+                        return Err(Trouble::Unreadable("a double factorial".into()));
+                    }
                     base = Node::Call(super::tree::Function::Factorial, vec![base]);
                 }
                 Some(Token::Percent) => {
@@ -454,7 +475,7 @@ impl Parser {
         }
         let start = self.at;
         let part = match (self.peek(), self.peek_at(1), self.peek_at(2)) {
-            (Some(Token::Fraction), ..) => self.prefixed()?,
+            (Some(Token::Fraction), ..) => self.nested(Self::primary)?,
             (Some(Token::Numeral { .. }), Some(Token::Mark('/')), Some(Token::Numeral { .. }))
                 if self.spaced() =>
             {

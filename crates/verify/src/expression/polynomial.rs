@@ -194,7 +194,7 @@ impl<'b> Algebra<'b> {
     /// The sum.
     pub(super) fn add(&mut self, mut a: Poly, b: &Poly) -> Step<Poly> {
         for (monomial, coefficient) in &b.terms {
-            self.budget.pay(60 + 4 * monomial.0.len() as u64)?;
+            self.budget.pay(100 + 4 * monomial.0.len() as u64)?;
             match a.terms.get_mut(monomial) {
                 Some(slot) => {
                     let sum = rational::add(slot, coefficient, self.budget)?;
@@ -245,7 +245,7 @@ impl<'b> Algebra<'b> {
     /// The product of two monomials; roots of numbers and powers of i that become rational move
     /// into a coefficient.
     fn multiply_monomials(&mut self, a: &Monomial, b: &Monomial) -> Step<(Monomial, BigRational)> {
-        self.budget.pay(40 + 20 * (a.0.len() + b.0.len()) as u64)?;
+        self.budget.pay(80 + 20 * (a.0.len() + b.0.len()) as u64)?;
         let mut merged: Vec<(u32, Exponent)> = Vec::with_capacity(a.0.len() + b.0.len());
         let (mut left, mut right) = (a.0.iter().peekable(), b.0.iter().peekable());
         loop {
@@ -344,7 +344,7 @@ impl<'b> Algebra<'b> {
         let mut multiple = BigInt::one();
         for coefficient in poly.terms.values() {
             let bits = rational::size(coefficient) + divisor.bits() + multiple.bits();
-            self.budget.pay_product(4 * bits, bits)?;
+            self.budget.pay_product(32 * bits, bits)?;
             divisor = num_integer_gcd(divisor, coefficient.numer().abs());
             let shared = num_integer_gcd(multiple.clone(), coefficient.denom().clone());
             multiple = multiple / shared * coefficient.denom();

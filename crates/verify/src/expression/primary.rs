@@ -6,7 +6,6 @@ use super::budget::{Step, Trouble};
 use super::parser::{Parser, collapse, constant, times};
 use super::token::Token;
 use super::tree::{Constant, Function, Join, Node};
-use super::units::{self, Unit};
 use super::words;
 
 impl Parser {
@@ -68,19 +67,6 @@ impl Parser {
                 "a part of the formula is missing".into(),
             )),
         }
-    }
-
-    /// `$5`, `€ 1.2 million`.
-    fn money(&mut self, sign: &str) -> Step<Node> {
-        let unit = units::lookup(sign).unwrap_or_else(|| Unit::labelled(sign));
-        let mut value = self.nested(Self::prefixed)?;
-        if let Some(Token::Word(word)) = self.peek()
-            && let Some(scale) = words::magnitude(word)
-        {
-            self.at += 1;
-            value = times(value, whole(scale));
-        }
-        Ok(Node::Measured(Box::new(value), unit))
     }
 
     /// A symbol; the application of a function known by name if brackets follow one.
@@ -191,7 +177,7 @@ impl Parser {
 
     fn set(&mut self) -> Step<Node> {
         let items = self.items(&[Token::SetClose])?;
-        let builder = |item: &Node| matches!(item, Node::Chain(_, relations) if relations.contains(&super::tree::Relation::Other));
+        let builder = |item: &Node| matches!(item, Node::Chain(_, relations) if relations.iter().any(|relation| matches!(relation, super::tree::Relation::Other(_))));
         if items.iter().any(builder) {
             return Err(Trouble::Unreadable("a set given by a condition".into()));
         }
@@ -454,139 +440,17 @@ impl Parser {
             return Ok(number);
         }
         let lower = words.join(" ").to_lowercase();
+        match lower.as_str() {
+            "all real numbers" | "all reals" | "the real numbers" => return Ok(real_line()),
+            "no solution" | "no solutions" | "no real solution" | "no real solutions"
+            | "empty set" | "the empty set" => return Ok(Node::Set(Vec::new())),
+            _ => {}
+        }
         if matches!(lower.as_str(), "nan" | "undefined") {
             return Err(Trouble::Unreadable("it says that there is no value".into()));
         }
         Ok(Node::Text(lower))
     }
-
-    /// What follows a value: a percent sign, degrees, or words for its unit.
-    pub(super) fn unit_after(&mut self, value: Node) -> Step<Node> {
-        match self.peek() {
-            Some(Token::Degree) => {
-                self.at += 1;
-                return Ok(Node::Measured(Box::new(value), Unit::degree()));
-            }
-            Some(Token::Percent) => {
-                self.at += 1;
-                return Ok(Node::Percent(Box::new(value)));
-            }
-            Some(Token::Word(word)) => {
-                if let Some(scale) = words::magnitude(word)
-                    && self.number_words
-                {
-                    self.at += 1;
-                    return Ok(times(value, whole(scale)));
-                }
-            }
-            _ => {}
-        }
-        let unit = self.unit()?;
-        let Some(Token::Numeral { .. }) = self.peek() else {
-            return Ok(Node::Measured(Box::new(value), unit));
-        };
-        // `2 hours 30 min`
-        let more = self.nested(Self::primary)?;
-        let next = if matches!(self.peek(), Some(Token::Word(_))) {
-            self.nested(|parser| parser.unit_after(more))?
-        } else {
-            return Err(Trouble::Unreadable("a number stands after a unit".into()));
-        };
-        Ok(Node::Sum(vec![Node::Measured(Box::new(value), unit), next]))
-    }
-
-    /// A unit: words, powers, `per`, slashes.
-    fn unit(&mut self) -> Step<Unit> {
-        let mut unit = Unit::none();
-        let mut divided = false;
-        let mut next_power = None;
-        while let Some(Token::Word(word)) = self.peek() {
-            let word = word.clone();
-            self.at += 1;
-            match word.to_lowercase().as_str() {
-                "per" => divided = true,
-                "square" | "sq" => next_power = Some(2),
-                "cubic" | "cu" => next_power = Some(3),
-                "squared" => unit = unit.power(2).unwrap_or(unit),
-                "cubed" => unit = unit.power(3).unwrap_or(unit),
-                _ => {
-                    let mut factor = units::lookup(&word).unwrap_or_else(|| Unit::labelled(&word));
-                    if let Some(power) = next_power.take().or(self.unit_power()) {
-                        factor = factor.power(power).unwrap_or(factor);
-                    }
-                    if std::mem::take(&mut divided) {
-                        factor = factor.power(-1).unwrap_or(factor);
-                    }
-                    unit = unit
-                        .times(&factor)
-                        .ok_or(Trouble::Unsupported("such a unit"))?;
-                }
-            }
-            let word_follows = matches!(self.peek_at(1), Some(Token::Word(_)));
-            if word_follows && matches!(self.peek(), Some(Token::Mark('/'))) {
-                self.at += 1;
-                divided = true;
-            } else if word_follows && self.peek() == Some(&Token::Mark('*')) {
-                self.at += 1;
-            }
-        }
-        Ok(unit)
-    }
-
-    /// The exponent after a unit: `^2`, `^{2}`, `^{-1}`.
-    fn unit_power(&mut self) -> Option<i8> {
-        if self.peek() != Some(&Token::Mark('^')) {
-            return None;
-        }
-        let mut ahead = 1;
-        let braced = self.peek_at(ahead) == Some(&Token::Mark('{'));
-        ahead += usize::from(braced);
-        let negative = self.peek_at(ahead) == Some(&Token::Mark('-'));
-        ahead += usize::from(negative);
-        let Some(Token::Numeral {
-            digits,
-            places: None,
-            ..
-        }) = self.peek_at(ahead)
-        else {
-            return None;
-        };
-        let power: i8 = digits.parse().ok().filter(|power| *power < 7)?;
-        ahead += 1;
-        if braced && self.peek_at(ahead) != Some(&Token::Mark('}')) {
-            return None;
-        }
-        self.at += ahead + usize::from(braced);
-        Some(if negative { -power } else { power })
-    }
-
-    /// `5€`, `1,000.99$`.
-    pub(super) fn currency_after(&mut self, value: Node) -> Node {
-        let Some(Token::Currency(sign)) = self.next() else {
-            return value;
-        };
-        let unit = units::lookup(sign).unwrap_or_else(|| Unit::labelled(sign));
-        Node::Measured(Box::new(value), unit)
-    }
-
-    /// Two factors side by side.
-    pub(super) fn juxtapose(left: Node, right: Node) -> Step<Node> {
-        let numbers = matches!(
-            (&left, &right),
-            (
-                Node::Number { .. } | Node::Measured(..),
-                Node::Number { .. }
-            )
-        );
-        if numbers {
-            return Err(Trouble::Unreadable("two numbers stand side by side".into()));
-        }
-        Ok(times(left, right))
-    }
-}
-
-fn whole(value: u64) -> Node {
-    Node::rational(num_rational::BigRational::from_integer(value.into()))
 }
 
 fn scientific(value: num_rational::BigRational, places: Option<u32>, exponent: i64) -> Node {

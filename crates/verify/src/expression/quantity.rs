@@ -177,6 +177,13 @@ impl Comparer<'_> {
         if places < least || digits < BigInt::from(10_000) || has_decimal(exact) {
             return None;
         }
+        if let Ok(exact) = super::rational::evaluate(exact, self.budget) {
+            // A value that ends within these places needs no rounding.
+            let scale = BigRational::from_integer(BigInt::from(10)).pow(places.min(400) as i32);
+            if (exact * scale).is_integer() {
+                return None;
+            }
+        }
         let near = scalar::rounds_to(exact, &value, places, self.budget)?;
         if near {
             self.note(format!("rounds to {places} places"));

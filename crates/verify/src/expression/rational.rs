@@ -60,21 +60,24 @@ fn check(value: BigRational) -> Step<BigRational> {
     Ok(value)
 }
 
+/// Pays for looking for the common divisor of numbers of this many bits together: the library
+/// goes bit by bit.
+fn pay_common_divisor(bits: u64, budget: &mut Budget) -> Step<()> {
+    budget.pay(40 + bits * (bits / 40 + 1))
+}
+
 /// The sum, paid for.
 pub(super) fn add(a: &BigRational, b: &BigRational, budget: &mut Budget) -> Step<BigRational> {
     if a.is_integer() && b.is_integer() {
         budget.pay(8 + (size(a) + size(b)) / 64)?;
-        return check(a + b);
+        return check(BigRational::from_integer(a.numer() + b.numer()));
     }
-    let (a_bits, b_bits) = (size(a), size(b));
-    // A greatest common divisor costs more than a product.
-    budget.pay_product(4 * (a_bits + b_bits), a_bits + b_bits)?;
+    pay_common_divisor(size(a) + size(b), budget)?;
     check(a + b)
 }
 
 /// The product, paid for.
 pub(super) fn multiply(a: &BigRational, b: &BigRational, budget: &mut Budget) -> Step<BigRational> {
-    // The general product would look for common divisors, one bit at a time.
     if a.is_one() {
         return check(b.clone());
     }
@@ -84,9 +87,9 @@ pub(super) fn multiply(a: &BigRational, b: &BigRational, budget: &mut Budget) ->
     let (a_bits, b_bits) = (size(a), size(b));
     if a.is_integer() && b.is_integer() {
         budget.pay_product(a_bits, b_bits)?;
-    } else {
-        budget.pay_product(4 * (a_bits + b_bits), a_bits + b_bits)?;
+        return check(BigRational::from_integer(a.numer() * b.numer()));
     }
+    pay_common_divisor(a_bits + b_bits, budget)?;
     check(a * b)
 }
 

@@ -159,9 +159,8 @@ impl Comparer<'_> {
         };
         if let Node::Call(super::tree::Function::Abs, inner) = unknown
             && let [inner] = inner.as_slice()
-            && is_unknown(inner)
         {
-            return absolute(relation, bound);
+            return self.absolute(inner, relation, bound);
         }
         if is_unknown(unknown) {
             return half_line(relation, bound);
@@ -175,6 +174,21 @@ impl Comparer<'_> {
             },
             &bound,
         )
+    }
+
+    /// `|x| < a` is `x < a` and `x > -a`; `|x| > a` is either.
+    fn absolute(&mut self, inner: &Node, relation: Relation, bound: &Node) -> Option<Vec<Piece>> {
+        let negative = super::parser::negate(bound.clone());
+        let mut right = self.simple_inequality(inner, relation, bound)?;
+        let left = self.simple_inequality(inner, relation.flipped(), &negative)?;
+        match relation {
+            Relation::Less | Relation::LessEqual => self.intersect(&right, &left),
+            Relation::Greater | Relation::GreaterEqual => {
+                right.extend(left);
+                Some(right)
+            }
+            _ => None,
+        }
     }
 
     /// Solves `unknown = bound` for the one letter in it, if that is linear; true if its
@@ -391,27 +405,4 @@ fn half_line(relation: Relation, bound: &Node) -> Option<Vec<Piece>> {
         Relation::Equal => vec![point(bound)],
         _ => return None,
     })
-}
-
-/// `|x| < a` and its like, for a positive bound.
-fn absolute(relation: Relation, bound: &Node) -> Option<Vec<Piece>> {
-    let negative = super::parser::negate(bound.clone());
-    let inner = |closed| {
-        vec![Piece {
-            low: negative.clone(),
-            low_closed: closed,
-            high: bound.clone(),
-            high_closed: closed,
-        }]
-    };
-    match relation {
-        Relation::Less => Some(inner(false)),
-        Relation::LessEqual => Some(inner(true)),
-        Relation::Greater | Relation::GreaterEqual => {
-            let mut pieces = half_line(relation.flipped(), &negative)?;
-            pieces.extend(half_line(relation, bound)?);
-            Some(pieces)
-        }
-        _ => None,
-    }
 }

@@ -109,7 +109,7 @@ impl Comparer<'_> {
 
     /// `a ~ b` and `c ~ d` with the same relation.
     fn two_sides(&mut self, a: &Node, b: &Node, relation: Relation, c: &Node, d: &Node) -> Outcome {
-        if relation == Relation::In || relation == Relation::Other {
+        if matches!(relation, Relation::In | Relation::Other(_)) {
             return Outcome::Different;
         }
         if a == c && is_unknown(a) {
@@ -146,6 +146,9 @@ impl Comparer<'_> {
         let (mut f, mut g) = (f.clone(), g.clone());
         let divisions = divisions_by_letters(&f).max(divisions_by_letters(&g));
         if !relation.is_order() && (1..=MAX_DIVISIONS).contains(&divisions) {
+            if f.symbols() != g.symbols() {
+                return Outcome::Different;
+            }
             f = numerator(&f);
             g = numerator(&g);
         }

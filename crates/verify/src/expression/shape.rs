@@ -45,7 +45,14 @@ fn inside(node: &mut Node, budget: &mut Budget) -> Step<()> {
 fn one(node: Node, budget: &mut Budget) -> Step<Node> {
     Ok(match node {
         Node::Set(items) => Node::Set(flat(items)),
-        Node::List(items, join) => Node::List(flat_lists(items), join),
+        Node::List(items, join) => {
+            let mut items = flat_lists(items);
+            // `4k + 1, k ∈ ℤ`: the condition is no member.
+            if items.iter().any(|item| !is_condition(item)) {
+                items.retain(|item| !is_condition(item));
+            }
+            super::parser::collapse(items, |items| Node::List(items, join))
+        }
         Node::Union(items) if items.iter().all(|item| matches!(item, Node::Set(_))) => {
             Node::Set(flat(items))
         }
@@ -69,6 +76,14 @@ fn one(node: Node, budget: &mut Budget) -> Step<Node> {
         },
         other => other,
     })
+}
+
+fn is_condition(node: &Node) -> bool {
+    let Node::Chain(terms, relations) = node else {
+        return false;
+    };
+    relations == &[super::tree::Relation::In]
+        && matches!(terms.last(), Some(Node::Symbol(name)) if name.starts_with("set "))
 }
 
 fn is_matrix(node: &Node) -> bool {

@@ -19,6 +19,9 @@ impl Comparer<'_> {
         if matches!(gold, Node::Chain(..)) || matches!(candidate, Node::Chain(..)) {
             return self.with_relation(gold, candidate);
         }
+        if let Some(outcome) = self.residues(gold, candidate) {
+            return outcome;
+        }
         if let Some(outcome) = self.regions(gold, candidate) {
             return outcome;
         }
@@ -72,6 +75,34 @@ impl Comparer<'_> {
             (other, Node::Ratio(parts)) if other.is_scalar() => self.ratio_value(parts, other),
             (a, b) if a.is_scalar() && b.is_scalar() => self.scalars(a, b),
             (a, b) => self.mixed_kinds(a, b),
+        }
+    }
+
+    /// `3 (mod 5)`: the same modulus and the same residue, or the residue alone.
+    fn residues(&mut self, gold: &Node, candidate: &Node) -> Option<Outcome> {
+        fn parts(node: &Node) -> Option<(&Node, &Node)> {
+            match node {
+                Node::Named(name, parts) if name == "modulo" => match parts.as_slice() {
+                    [residue, modulus] => Some((residue, modulus)),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        match (parts(gold), parts(candidate)) {
+            (Some((a, m)), Some((b, n))) => {
+                let moduli = self.nodes(m, n);
+                if moduli != Outcome::Equal {
+                    return Some(moduli);
+                }
+                let rest = |residue: &Node| {
+                    Node::Call(super::tree::Function::Mod, vec![residue.clone(), m.clone()])
+                };
+                Some(self.nodes(&rest(a), &rest(b)))
+            }
+            (Some((a, _)), None) if candidate.is_scalar() => Some(self.nodes(a, candidate)),
+            (None, Some((b, _))) if gold.is_scalar() => Some(self.nodes(gold, b)),
+            _ => None,
         }
     }
 

@@ -55,7 +55,10 @@ pub(super) enum Token {
     /// `\mathbb{R}` and its like.
     NumberSet(char),
     EmptySet,
+    /// The remainder of a division.
     Mod,
+    /// `\pmod{m}`: what stands before it counts modulo m.
+    Modulo,
     /// A command without meaning here; the answer is unreadable if it matters.
     Unknown(String),
 }
@@ -144,6 +147,11 @@ pub(super) fn is_greek(name: &str) -> bool {
     )
 }
 
+/// A relation that is only compared as written.
+pub(super) fn other(name: &str) -> Token {
+    Token::Relation(Relation::Other(super::modular::hash(name, 0) as u32))
+}
+
 /// What a LaTeX command stands for, where one token says it.
 pub(super) fn command(name: &str) -> Option<Token> {
     Some(match name {
@@ -163,10 +171,13 @@ pub(super) fn command(name: &str) -> Option<Token> {
         "ne" | "neq" => Token::Relation(Relation::NotEqual),
         "approx" | "simeq" | "doteq" | "thickapprox" => Token::Relation(Relation::Approximate),
         "in" => Token::Relation(Relation::In),
-        "equiv" | "cong" | "sim" | "parallel" | "perp" | "notin" | "subset" | "subseteq" | "to"
-        | "rightarrow" | "propto" | "mid" | "nmid" | "implies" | "Rightarrow" | "iff" => {
-            Token::Relation(Relation::Other)
+        "equiv" | "cong" | "sim" | "parallel" | "perp" | "notin" | "subset" | "subseteq"
+        | "supset" | "supseteq" | "to" | "propto" | "mid" | "nmid" | "implies" | "iff" | "ni" => {
+            other(name)
         }
+        "rightarrow" | "longrightarrow" => other("to"),
+        "Rightarrow" | "Longrightarrow" => other("implies"),
+        "Leftrightarrow" => other("iff"),
         "cup" | "bigcup" => Token::Union,
         "cap" | "bigcap" => Token::Intersection,
         "setminus" | "backslash" => Token::Without,
@@ -189,6 +200,7 @@ pub(super) fn command(name: &str) -> Option<Token> {
         "land" | "wedge" => Token::And,
         "lor" | "vee" => Token::Or,
         "bmod" | "mod" => Token::Mod,
+        "pmod" => Token::Modulo,
         "euro" => Token::Currency("€"),
         "pounds" => Token::Currency("£"),
         "colon" => Token::Mark(':'),
@@ -220,9 +232,7 @@ pub(super) fn is_layout(name: &str) -> bool {
             | "quad"
             | "qquad"
             | "middle"
-            | "hspace"
             | "thinspace"
-            | "phantom"
             | "hfill"
             | "boldsymbol"
             | "bm"
@@ -232,7 +242,6 @@ pub(super) fn is_layout(name: &str) -> bool {
             | "mathcal"
             | "vec"
             | "overrightarrow"
-            | "overline"
             | "underline"
             | "angle"
             | "triangle"
@@ -241,10 +250,6 @@ pub(super) fn is_layout(name: &str) -> bool {
             | "limitsup"
             | "strut"
             | "cancel"
-            | "hat"
-            | "widehat"
-            | "bar"
-            | "tilde"
     )
 }
 

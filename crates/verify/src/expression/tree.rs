@@ -60,8 +60,8 @@ pub(super) enum Relation {
     GreaterEqual,
     Approximate,
     In,
-    /// A relation only compared as written (`\equiv`, `\parallel`).
-    Other,
+    /// A relation only compared as written (`\equiv`, `\parallel`), by a hash of its name.
+    Other(u32),
 }
 
 impl Relation {

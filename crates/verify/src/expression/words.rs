@@ -129,7 +129,13 @@ fn command(name: &str, rest: &mut &str, normal: &mut String) {
                 normal.push(c);
                 *rest = rest.get(1..).unwrap_or_default();
             }
-            Some(c) => *rest = rest.get(c.len_utf8()..).unwrap_or_default(),
+            Some(c) => {
+                *rest = rest.get(c.len_utf8()..).unwrap_or_default();
+                let digit_follows = rest.starts_with(|c: char| c.is_ascii_digit());
+                if c != '!' && digit_follows && normal.ends_with(|c: char| c.is_ascii_digit()) {
+                    normal.push(' ');
+                }
+            }
             None => {}
         },
         "left" | "right" | "displaystyle" | "quad" | "qquad" | "big" | "Big" => {}

@@ -8,9 +8,19 @@
 const MOST_LINES: usize = 400;
 /// Boxes side by side, at most.
 const MOST_BOXES: usize = 8;
-const VERBS: [&str; 9] = [":", "=", " is ", " are ", " was ", " be ", " equals ", " is:", " are:"];
+const VERBS: [&str; 9] = [
+    ":", "=", " is ", " are ", " was ", " be ", " equals ", " is:", " are:",
+];
 const REMARKS: [&str; 10] = [
-    "not", "correct", "consistent", "reasonable", "valid", "right", "verified", "confirmed", "in the",
+    "not",
+    "correct",
+    "consistent",
+    "reasonable",
+    "valid",
+    "right",
+    "verified",
+    "confirmed",
+    "in the",
     "wrong",
 ];
 
@@ -40,7 +50,9 @@ pub(crate) fn backward(text: &str) -> Option<Backward> {
             } else {
                 below(index)?
             };
-            let bare = told.trim_start_matches(['*', '_', ' ', ':']).to_ascii_lowercase();
+            let bare = told
+                .trim_start_matches(['*', '_', ' ', ':'])
+                .to_ascii_lowercase();
             if REMARKS.iter().any(|remark| bare.starts_with(remark)) {
                 continue;
             }
@@ -68,7 +80,9 @@ fn after_words(line: &str) -> Option<&str> {
         return None;
     }
     let rest = lower.get(at + "answer".len()..)?;
-    let ends = VERBS.iter().filter_map(|verb| Some((rest.find(verb)?, verb.len())));
+    let ends = VERBS
+        .iter()
+        .filter_map(|verb| Some((rest.find(verb)?, verb.len())));
     let (verb, length) = ends.min()?;
     if verb > 96 || rest.starts_with("ed") {
         return None;
@@ -82,7 +96,10 @@ fn boxes(text: &str) -> Option<String> {
     let mut text = text;
     // An empty box at the end is passed over, and no more than a few are looked at.
     for _ in 0..MOST_BOXES {
-        let at = ["\\boxed", "\\fbox"].iter().filter_map(|name| text.rfind(name)).max();
+        let at = ["\\boxed", "\\fbox"]
+            .iter()
+            .filter_map(|name| text.rfind(name))
+            .max();
         let Some(at) = at else { break };
         let rest = text.get(at..)?;
         let open = rest.find(|c: char| c != '\\' && !c.is_ascii_alphabetic())?;
@@ -110,7 +127,11 @@ fn beside(gap: &str) -> bool {
             .split(|c: char| !c.is_alphanumeric() && c != '.')
             .all(|word| {
                 let named = word.chars().count() == 1 && word != "." && gap.contains('=');
-                named || matches!(word, "" | "and" | "or" | "text" | "quad" | "qquad" | "und" | "et")
+                named
+                    || matches!(
+                        word,
+                        "" | "and" | "or" | "text" | "quad" | "qquad" | "und" | "et"
+                    )
             })
 }
 
@@ -120,7 +141,9 @@ fn contents(text: &str) -> &str {
     let lead = text.len() - text_from.len();
     if !text_from.starts_with('{') {
         let end = text_from.find(|c: char| c.is_whitespace() || c == '$');
-        return text.get(..lead + end.unwrap_or(text_from.len())).unwrap_or(text);
+        return text
+            .get(..lead + end.unwrap_or(text_from.len()))
+            .unwrap_or(text);
     }
     let mut depth = 0usize;
     let mut escaped = false;
@@ -146,7 +169,9 @@ fn first_sentence(text: &str) -> &str {
         rest.is_empty() || rest.starts_with(char::is_whitespace)
     };
     let stop = text.match_indices('.').map(|(at, _)| at).find(ends);
-    text.get(..stop.unwrap_or(text.len())).unwrap_or(text).trim()
+    text.get(..stop.unwrap_or(text.len()))
+        .unwrap_or(text)
+        .trim()
 }
 
 #[cfg(test)]
@@ -164,7 +189,10 @@ mod tests {
             ("So the answer is 3.5. Good.", Some("3.5")),
             ("a\n#### 7\nb", Some("7")),
             ("#### Step 2: add\nAnswer: 8", Some("8")),
-            (r"\boxed{3} and then \boxed{\frac{1}{2}} x", Some(r"\frac{1}{2}")),
+            (
+                r"\boxed{3} and then \boxed{\frac{1}{2}} x",
+                Some(r"\frac{1}{2}"),
+            ),
             (r"\boxed{1}, \boxed{2}", Some("1, 2")),
             (r"\boxed{3}. The answer is 4.", Some("3")),
             ("**Final Answer**: 9", Some("9")),

@@ -36,31 +36,112 @@ pub(super) struct Mark {
 const BOXES: [&str; 4] = ["\\boxed", "\\fbox", "\\framebox", "\u{8}oxed"];
 /// The word in the languages that models answer in.
 const ANSWERS: [&str; 10] = [
-    "answer", "ans", "antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "ответ",
+    "answer",
+    "ans",
+    "antwort",
+    "réponse",
+    "reponse",
+    "respuesta",
+    "risposta",
+    "resposta",
+    "ответ",
     "答案",
 ];
 /// Words that need one of [`FINAL`] before them.
 const FINALS: [&str; 5] = ["option", "choice", "result", "solution", "value"];
 const FINAL: [&str; 5] = ["correct", "right", "best", "final", "my"];
 const VERBS: [&str; 28] = [
-    "is", "was", "are", "equals", "becomes", "comes to", "will be", "would be", "should be",
-    "must be", "has to be", "can be", "could be", "might be", "may be", "seems to be",
-    "appears to be", "turns out to be", "works out to be", "happens to be", "would then be", "est",
-    "ist", "lautet", "es", "é", "è", "равен",
+    "is",
+    "was",
+    "are",
+    "equals",
+    "becomes",
+    "comes to",
+    "will be",
+    "would be",
+    "should be",
+    "must be",
+    "has to be",
+    "can be",
+    "could be",
+    "might be",
+    "may be",
+    "seems to be",
+    "appears to be",
+    "turns out to be",
+    "works out to be",
+    "happens to be",
+    "would then be",
+    "est",
+    "ist",
+    "lautet",
+    "es",
+    "é",
+    "è",
+    "равен",
 ];
 const SIGNS: [&str; 10] = [":", "=", "：", "->", "→", "⇒", "—", "–", "是", "为"];
 /// First words of what is no answer but tells of one.
 const REMARKS: [&str; 32] = [
-    "consistent", "correct", "reasonable", "right", "verified", "valid", "confirmed", "obtained",
-    "found", "reached", "in the form", "in its", "in simplest", "expected", "required", "supposed",
-    "an integer", "a whole", "positive", "plausible", "clear", "wrong", "incorrect", "given in",
-    "rounded", "checked", "derived", "based on", "because", "already", "unique", "sensible",
+    "consistent",
+    "correct",
+    "reasonable",
+    "right",
+    "verified",
+    "valid",
+    "confirmed",
+    "obtained",
+    "found",
+    "reached",
+    "in the form",
+    "in its",
+    "in simplest",
+    "expected",
+    "required",
+    "supposed",
+    "an integer",
+    "a whole",
+    "positive",
+    "plausible",
+    "clear",
+    "wrong",
+    "incorrect",
+    "given in",
+    "rounded",
+    "checked",
+    "derived",
+    "based on",
+    "because",
+    "already",
+    "unique",
+    "sensible",
 ];
 /// First words of a heading that begins with `####`.
 const HEADINGS: [&str; 24] = [
-    "step", "part", "solution", "explanation", "conclusion", "verification", "summary", "method",
-    "case", "note", "approach", "analysis", "given", "calculation", "reasoning", "check", "proof",
-    "answer", "final", "understanding", "detailed", "the", "problem", "question",
+    "step",
+    "part",
+    "solution",
+    "explanation",
+    "conclusion",
+    "verification",
+    "summary",
+    "method",
+    "case",
+    "note",
+    "approach",
+    "analysis",
+    "given",
+    "calculation",
+    "reasoning",
+    "check",
+    "proof",
+    "answer",
+    "final",
+    "understanding",
+    "detailed",
+    "the",
+    "problem",
+    "question",
 ];
 
 static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -130,7 +211,10 @@ fn hashes(start: usize, end: usize, rest: &str) -> Mark {
     let more = rest.bytes().take_while(|b| *b == b'#').take(4).count();
     let heading = window(rest.get(more..).unwrap_or_default(), 64);
     let heading = heading.trim_start_matches(|c: char| matches!(c, '*' | '_') || c.is_whitespace());
-    let first = heading.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    let first = heading
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or("");
     Mark {
         negated: HEADINGS.contains(&first.to_lowercase().as_str()),
         ..mark(start, end + more, Kind::Words)
@@ -171,18 +255,31 @@ fn announcement(rest: &str, short: bool) -> Option<usize> {
     };
     let mut at = skip(near);
     let middle = near.get(at..)?;
-    let linked = ["to ", "of ", "for ", "here", "then", "choice", "option", "in ", "(", "number"]
-        .iter()
-        .find(|word| middle.starts_with(*word));
+    let linked = [
+        "to ", "of ", "for ", "here", "then", "choice", "option", "in ", "(", "number",
+    ]
+    .iter()
+    .find(|word| middle.starts_with(*word));
     if let Some(word) = linked {
         let limit = window(middle, 96);
         let limit = limit.split(['\n', '.']).next().unwrap_or_default();
         let sign = limit.find([':', '=', '：']);
-        let verb = VERBS.iter().filter_map(|verb| {
-            let spaced = limit.find(&format!(" {verb} "))?;
-            Some(spaced + 1)
-        });
-        at += verb.chain(sign).min().filter(|at| *at >= word.len().min(1))?;
+        let verb = limit
+            .match_indices(' ')
+            .map(|(space, _)| space + 1)
+            .find(|at| {
+                let rest = limit.get(*at..).unwrap_or_default();
+                let follows = |verb: &&str| {
+                    rest.strip_prefix(*verb)
+                        .is_some_and(|rest| rest.starts_with(' '))
+                };
+                VERBS.iter().any(follows)
+            });
+        at += verb
+            .into_iter()
+            .chain(sign)
+            .min()
+            .filter(|at| *at >= word.len().min(1))?;
     }
     let tail = near.get(at..)?;
     if let Some(sign) = SIGNS.iter().find(|sign| tail.starts_with(**sign)) {
@@ -209,14 +306,19 @@ fn announcement(rest: &str, short: bool) -> Option<usize> {
 }
 
 fn emphasis(text: &str) -> usize {
-    text.bytes().take_while(|b| matches!(b, b'*' | b'_')).count()
+    text.bytes()
+        .take_while(|b| matches!(b, b'*' | b'_'))
+        .count()
 }
 
 /// True length of the rest of a line that is nothing but the heading `Final answer`.
 fn heading(text: &str, start: usize, rest: &str) -> Option<usize> {
     let line_end = window(rest, 24).find('\n')?;
     let after = rest.get(..line_end)?;
-    if !after.chars().all(|c| c.is_whitespace() || matches!(c, '*' | '_' | '#')) {
+    if !after
+        .chars()
+        .all(|c| c.is_whitespace() || matches!(c, '*' | '_' | '#'))
+    {
         return None;
     }
     let before = window_back(text.get(..start)?, 48);
@@ -247,7 +349,7 @@ pub(super) fn window(text: &str, limit: usize) -> &str {
 }
 
 /// The last bytes of a text.
-fn window_back(text: &str, limit: usize) -> &str {
+pub(super) fn window_back(text: &str, limit: usize) -> &str {
     let mut start = text.len().saturating_sub(limit);
     while !text.is_char_boundary(start) {
         start += 1;

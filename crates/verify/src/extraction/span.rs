@@ -34,7 +34,8 @@ struct Piece<'a> {
 
 /// The answer in what follows an answer mark. `worded`: gold is words, and so will the answer be.
 pub(crate) fn answer_span(statement: &str, worded: bool) -> String {
-    let signs = |c: char| c.is_whitespace() || matches!(c, ':' | '*' | '_' | '}' | '>' | '"' | '：');
+    let signs =
+        |c: char| c.is_whitespace() || matches!(c, ':' | '*' | '_' | '}' | '>' | '"' | '：');
     let pieces = pieces(head(statement.trim_start_matches(signs), LONGEST));
     let mut sentence = first_sentence(&pieces);
     while let Some((first, rest)) = sentence.split_first() {
@@ -49,9 +50,15 @@ pub(crate) fn answer_span(statement: &str, worded: bool) -> String {
         return shown(sentence);
     }
     let first = found.first().copied().unwrap_or((0, 0));
-    let reason = sentence.iter().position(is_reason).unwrap_or(sentence.len());
-    let before_reason: Vec<(usize, usize)> =
-        found.iter().copied().filter(|(start, _)| *start < reason).collect();
+    let reason = sentence
+        .iter()
+        .position(is_reason)
+        .unwrap_or(sentence.len());
+    let before_reason: Vec<(usize, usize)> = found
+        .iter()
+        .copied()
+        .filter(|(start, _)| *start < reason)
+        .collect();
     let chosen = match equation(sentence, &before_reason) {
         Some(run) => run,
         None if first.0 == 0 => first,
@@ -81,16 +88,35 @@ pub(crate) fn last_span(text: &str, worded: bool, conclusions: bool) -> String {
         let known = CONCLUSIONS.contains(&first.to_lowercase().as_str());
         known && !runs(sentence).is_empty()
     };
-    let concluding = sentences.iter().rev().find(concludes).filter(|_| conclusions);
-    let with_run = || sentences.iter().rev().find(|sentence| !runs(sentence).is_empty());
+    let concluding = sentences
+        .iter()
+        .rev()
+        .find(concludes)
+        .filter(|_| conclusions);
+    let with_run = || {
+        sentences
+            .iter()
+            .rev()
+            .find(|sentence| !runs(sentence).is_empty())
+    };
     let Some(sentence) = concluding.or_else(with_run) else {
         return shown(last);
     };
-    let reason = sentence.iter().position(is_reason).unwrap_or(sentence.len());
+    let reason = sentence
+        .iter()
+        .position(is_reason)
+        .unwrap_or(sentence.len());
     let found = runs(sentence);
-    let before: Vec<(usize, usize)> =
-        found.iter().copied().filter(|(start, _)| *start < reason).collect();
-    let candidates = if before.is_empty() || !conclusions { &found } else { &before };
+    let before: Vec<(usize, usize)> = found
+        .iter()
+        .copied()
+        .filter(|(start, _)| *start < reason)
+        .collect();
+    let candidates = if before.is_empty() || !conclusions {
+        &found
+    } else {
+        &before
+    };
     let chosen = equation(sentence, candidates)
         .or_else(|| last_asserted(sentence, candidates))
         .unwrap_or((0, sentence.len()));
@@ -163,7 +189,9 @@ fn runs(pieces: &[Piece<'_>]) -> Vec<(usize, usize)> {
     }
     if found.is_empty() {
         // `The answer is twelve.`
-        let word = pieces.iter().rposition(|piece| is_number_word(&bare(piece.text).to_lowercase()));
+        let word = pieces
+            .iter()
+            .rposition(|piece| is_number_word(&bare(piece.text).to_lowercase()));
         found.extend(word.map(|at| (at, at + 1)));
     }
     found
@@ -176,7 +204,9 @@ fn equation(sentence: &[Piece<'_>], runs: &[(usize, usize)]) -> Option<(usize, u
     }
     let sign = |text: &str| matches!(text, "=" | "≈" | "\\approx");
     let (start, end) = *runs.iter().rfind(|(start, _)| {
-        sentence.get(*start).is_some_and(|first| sign(first.text) || first.text.starts_with('='))
+        sentence
+            .get(*start)
+            .is_some_and(|first| sign(first.text) || first.text.starts_with('='))
     })?;
     let skip = usize::from(sentence.get(start).is_some_and(|first| sign(first.text)));
     (start + skip < end).then_some((start + skip, end))
@@ -206,12 +236,18 @@ fn shown(pieces: &[Piece<'_>]) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(if piece.formula { inside(piece.text) } else { piece.text });
+        text.push_str(if piece.formula {
+            inside(piece.text)
+        } else {
+            piece.text
+        });
     }
     let loose = |c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '"' | '“' | '”');
     let mut bare = text.trim_matches(loose);
     loop {
-        let shorter = bare.trim_end_matches(['.', ',', ';', ':', '?', '。']).trim_end_matches(loose);
+        let shorter = bare
+            .trim_end_matches(['.', ',', ';', ':', '?', '。'])
+            .trim_end_matches(loose);
         let shorter = match shorter.strip_suffix('!') {
             Some(word) if ends_in_word(word) => word,
             _ => shorter,
@@ -245,7 +281,9 @@ fn unmatched(text: &str) -> &str {
 
 fn inside(formula: &str) -> &str {
     for (open, close) in [("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")] {
-        let inner = formula.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        let inner = formula
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close));
         if let Some(inner) = inner {
             return inner.trim();
         }
@@ -268,22 +306,20 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
             at += space;
             continue;
         }
-        let length = closes.formula(text, at);
-        let piece = match length {
-            Some(length) => Piece {
+        let piece = if let Some(length) = closes.formula(text, at) {
+            Piece {
                 text: rest.get(..length).unwrap_or(rest),
                 formula: true,
                 looks: Looks::Strong,
                 ends: false,
-            },
-            None => {
-                let word = rest.get(..word_length(rest)).unwrap_or(rest);
-                Piece {
-                    text: word,
-                    formula: false,
-                    looks: looks(word),
-                    ends: ends_sentence(word),
-                }
+            }
+        } else {
+            let word = rest.get(..word_length(rest)).unwrap_or(rest);
+            Piece {
+                text: word,
+                formula: false,
+                looks: looks(word),
+                ends: ends_sentence(word),
             }
         };
         at += piece.text.len().max(1);
@@ -299,7 +335,9 @@ fn mend(pieces: &mut [Piece<'_>]) {
     for index in 0..pieces.len() {
         let neighbour = |at: Option<usize>| at.and_then(|at| pieces.get(at)).copied();
         let (before, after) = (neighbour(index.checked_sub(1)), neighbour(Some(index + 1)));
-        let Some(piece) = pieces.get(index).copied() else { continue };
+        let Some(piece) = pieces.get(index).copied() else {
+            continue;
+        };
         let strong = |piece: Option<Piece<'_>>| piece.is_some_and(|p| p.looks == Looks::Strong);
         let lone = matches!(bare(piece.text), "a" | "A" | "I");
         let looks = if lone && !piece.formula && !(strong(before) || strong(after)) {
@@ -322,15 +360,24 @@ struct Closes {
 impl Closes {
     /// The length of the formula that starts at `at`, if one does.
     fn formula(&mut self, text: &str, at: usize) -> Option<usize> {
-        const FORMS: [(&str, &str); 5] =
-            [("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\\begin{", "\\end{")];
+        const FORMS: [(&str, &str); 5] = [
+            ("$$", "$$"),
+            ("$", "$"),
+            ("\\(", "\\)"),
+            ("\\[", "\\]"),
+            ("\\begin{", "\\end{"),
+        ];
         let rest = text.get(at..)?;
         let form = FORMS.iter().position(|(open, _)| rest.starts_with(open))?;
         let (open, close) = *FORMS.get(form)?;
         let from = at + open.len();
         let next = self.next.get_mut(form)?;
         if next.is_none_or(|next| next < from) {
-            *next = Some(text.get(from..)?.find(close).map_or(usize::MAX, |close| from + close));
+            *next = Some(
+                text.get(from..)?
+                    .find(close)
+                    .map_or(usize::MAX, |close| from + close),
+            );
         }
         let end = (*next)?;
         if end == usize::MAX || end - at > LONGEST_FORMULA {
@@ -353,10 +400,16 @@ impl Closes {
 
 /// True if a dollar sign is money: `$5 and $6`.
 fn is_currency(contents: &str) -> bool {
-    let number = contents.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
-    let dangling = |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '*' | '/' | '(' | ',' | '=');
+    let number = contents
+        .trim_start_matches('-')
+        .starts_with(|c: char| c.is_ascii_digit());
+    let dangling =
+        |c: char| c.is_whitespace() || matches!(c, '+' | '-' | '*' | '/' | '(' | ',' | '=');
     let words = contents.split_whitespace().filter(|word| {
-        word.len() > 2 && word.chars().all(|c| c.is_ascii_alphabetic() || c == ',' || c == '.')
+        word.len() > 2
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphabetic() || c == ',' || c == '.')
     });
     let worded = words.clone().count() > 0 && !contents.contains('\\');
     number && (contents.ends_with(dangling) || worded)
@@ -379,7 +432,9 @@ fn word_length(text: &str) -> usize {
             }
             '{' => depth += 1,
             '}' => depth -= 1,
-            '$' if at > 0 && !text.get(..at).unwrap_or("").ends_with(['-', '+', '(', '=']) => return at,
+            '$' if at > 0 && !text.get(..at).unwrap_or("").ends_with(['-', '+', '(', '=']) => {
+                return at;
+            }
             _ if c.is_whitespace() && depth <= 0 => return at.max(1),
             _ => {}
         }
@@ -389,13 +444,19 @@ fn word_length(text: &str) -> usize {
 
 /// The word without the punctuation and emphasis around it.
 fn bare(word: &str) -> &str {
-    let loose = |c: char| matches!(c, '*' | '_' | '`' | '"' | '“' | '”' | ',' | ';' | ':' | '.' | '?' | '(' | ')');
+    let loose = |c: char| {
+        matches!(
+            c,
+            '*' | '_' | '`' | '"' | '“' | '”' | ',' | ';' | ':' | '.' | '?' | '(' | ')'
+        )
+    };
     word.trim_matches(loose)
 }
 
 fn ends_sentence(word: &str) -> bool {
     const ABBREVIATIONS: [&str; 14] = [
-        "mr", "mrs", "ms", "dr", "st", "vs", "no", "e.g", "i.e", "etc", "approx", "jr", "sr", "prof",
+        "mr", "mrs", "ms", "dr", "st", "vs", "no", "e.g", "i.e", "etc", "approx", "jr", "sr",
+        "prof",
     ];
     let word = word.trim_end_matches(['*', '_', '"', '”', ')', '`']);
     match word.chars().next_back() {
@@ -417,23 +478,35 @@ fn looks(word: &str) -> Looks {
     }
     let letters = bare.chars().take_while(|c| c.is_alphabetic()).count();
     let digits = bare.contains(|c: char| c.is_ascii_digit());
-    let operators = bare.contains(['=', '<', '>', '^', '+', '≤', '≥', '√', '∞', '∅', '±', '×', '÷', '∪', '∩', '∈', '≈', '½', '¼', '¾', 'π', '%', '°', '⅓', '⅔', '−', '·', '{', '|']);
-    if bare.starts_with('\\') {
+    let operators = bare.contains([
+        '=', '<', '>', '^', '+', '≤', '≥', '√', '∞', '∅', '±', '×', '÷', '∪', '∩', '∈', '≈', '½',
+        '¼', '¾', 'π', '%', '°', '⅓', '⅔', '−', '·', '{', '|',
+    ]);
+    if bare.contains('\\') {
         return Looks::Strong;
     }
     if operators {
         return Looks::Strong;
     }
     if digits {
-        let called = letters > 1 && bare.chars().nth(letters).is_some_and(|c| matches!(c, '(' | '_' | '*' | '/'));
+        let called = letters > 1
+            && bare
+                .chars()
+                .nth(letters)
+                .is_some_and(|c| matches!(c, '(' | '_' | '*' | '/'));
         let known = letters > 1 && is_known(&bare.chars().take(letters).collect::<String>());
-        return if letters <= 1 || called || known { Looks::Strong } else { Looks::Word };
+        return if letters <= 1 || called || known {
+            Looks::Strong
+        } else {
+            Looks::Word
+        };
     }
     if matches!(bare, "-" | "/" | "*" | "[" | "]" | "}" | "–") {
         return Looks::Loose;
     }
     let lower = bare.to_lowercase();
-    let slashed = bare.contains(['/', '*']) && bare.chars().filter(|c| c.is_alphabetic()).count() <= 4;
+    let slashed =
+        bare.contains(['/', '*']) && bare.chars().filter(|c| c.is_alphabetic()).count() <= 4;
     let single = bare.trim_matches(['-', '[', ']', '\'']).chars().count() == 1;
     if single || slashed || is_known(bare) || CONNECTIVES.contains(&lower.as_str()) {
         return Looks::Loose;
@@ -449,11 +522,7 @@ fn head(text: &str, limit: usize) -> &str {
 }
 
 fn tail(text: &str, limit: usize) -> &str {
-    let mut start = text.len().saturating_sub(limit);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text.get(start..).unwrap_or(text)
+    super::marks::window_back(text, limit)
 }
 
 #[cfg(test)]
@@ -483,7 +552,8 @@ mod tests {
             (" twelve.", "twelve"),
             ("** 5**", "5"),
             (" 28 percent", "28 percent"),
-            (" 1,234 dollars", "1,234"),
+            (" 1,234 dollars", "1,234 dollars"),
+            (" 12 people", "12"),
             (" 5!", "5!"),
             (" $5 and $6 each", "$5 and $6"),
             (" 3 x 4", "3 x 4"),
@@ -491,7 +561,10 @@ mod tests {
         ] {
             assert_eq!(answer_span(text, false), span, "{text}");
         }
-        assert_eq!(answer_span(" Henry 8 of England.", true), "Henry 8 of England");
+        assert_eq!(
+            answer_span(" Henry 8 of England.", true),
+            "Henry 8 of England"
+        );
     }
 
     #[test]
@@ -510,6 +583,8 @@ mod tests {
             ("Because B is valid", "Because B is valid"),
             ("AZYUK2A", "AZYUK2A"),
             ("costs $29.00.", "$29.00"),
+            ("(-\\infty, 3)", "(-\\infty, 3)"),
+            ("2\\sin x\\cos x", "2\\sin x\\cos x"),
             ("$\n9\n$", "9"),
             ("\\[ 42 \\]", "42"),
             ("", ""),
@@ -523,11 +598,21 @@ mod tests {
         for text in ["Evelyn", "Even", "the river bank", "No solution"] {
             assert!(is_worded(text), "{text}");
         }
-        for text in ["5", "x", "\\frac12", "three", "pi", "5 apples", "ab=5", "\\text{E}"] {
+        for text in [
+            "5",
+            "x",
+            "\\frac12",
+            "three",
+            "pi",
+            "5 apples",
+            "ab=5",
+            "\\text{E}",
+        ] {
             assert!(!is_worded(text), "{text}");
         }
-        assert_eq!(without_nouns("18 dollars").as_deref(), Some("18"));
+        assert_eq!(without_nouns("18 people").as_deref(), Some("18"));
         assert_eq!(without_nouns("5 m"), None);
+        assert_eq!(without_nouns("1 kWh"), None);
         assert_eq!(without_nouns("twenty"), None);
     }
 }

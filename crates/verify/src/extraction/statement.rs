@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 
 use super::boxes::closes;
-use super::marks::{Kind, Mark, marks};
+use super::marks::{Kind, Mark, marks, window, window_back};
 use super::visible::{Visible, visible};
 
+/// Bytes of a statement that are looked at: its beginning, or without a mark the end of the text.
+const LONGEST: usize = 64 * 1024;
 /// Bytes of the contents of boxes side by side, at most.
 const MOST_JOINED: usize = 512;
 
@@ -74,13 +76,18 @@ pub(crate) fn find_in(visible: Visible<'_>) -> Result<Statement<'_>, &'static st
         });
     }
     let Some(found) = last_marked(&text)? else {
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(window_back(text, LONGEST)),
+            Cow::Owned(text) => Cow::Owned(window_back(&text, LONGEST).to_owned()),
+        };
         return Ok(Statement {
             text,
             place: Place::Unmarked,
             after_scratchpad,
         });
     };
-    let range = found.start..found.end;
+    let told = text.get(found.start..found.end).unwrap_or_default();
+    let range = found.start..found.start + window(told, LONGEST).len();
     let text = match (found.joined, text) {
         (Some(joined), _) => Cow::Owned(joined),
         (None, Cow::Borrowed(text)) => Cow::Borrowed(text.get(range).unwrap_or_default()),
@@ -186,12 +193,19 @@ fn connects(between: &str) -> bool {
         return false;
     }
     let mut text = between.to_owned();
-    for word in ["\\text", "\\quad", "\\qquad", "\\(", "\\)", "\\ ", "\\,", "\\;", "\\&"] {
+    for word in [
+        "\\text", "\\quad", "\\qquad", "\\(", "\\)", "\\ ", "\\,", "\\;", "\\&",
+    ] {
         text = text.replace(word, " ");
     }
     let loose = |c: char| c.is_whitespace() || matches!(c, '$' | ',' | ';' | '&' | '{' | '}');
     let mut words: Vec<&str> = text.split(loose).filter(|word| !word.is_empty()).collect();
-    words.retain(|word| !matches!(*word, "and" | "or" | "und" | "oder" | "et" | "ou" | "y" | "="));
+    words.retain(|word| {
+        !matches!(
+            *word,
+            "and" | "or" | "und" | "oder" | "et" | "ou" | "y" | "="
+        )
+    });
     // `x = \boxed{1} or x = \boxed{2}`: a name may stand before a box.
     let name = |word: &&str| {
         let bare = word.trim_end_matches('=');

@@ -4,10 +4,13 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use regex::Regex;
 
-use super::marks::marks;
+use super::marks::{marks, window_back};
 
+/// Bytes of a text that are looked at, from its end; reasoning blocks do not count.
+const LONGEST: usize = 256 * 1024;
 /// Questions shorter than this, in bytes, may stand in an answer by chance.
 const LEAST_ECHO: usize = 16;
 
@@ -68,11 +71,77 @@ static FOLLOW_UP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static ANSWER_LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?mi)^[ \t>#*_]{0,12}(?:A|Answer|Solution)[*_]{0,2}[:：]").ok());
 
+/// One of these is in every text that [`TAG`] matches, and one of [`FOLLOW_UP_WORDS`] where
+/// [`FOLLOW_UP`] does. Looking for them is much faster.
+static TAG_STARTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    automaton(&[
+        "think",
+        "thought",
+        "reason",
+        "reflection",
+        "analysis",
+        "scratch",
+        "inner_",
+    ])
+});
+
+static FOLLOW_UP_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    automaton(&[
+        "q:",
+        "q：",
+        "q*",
+        "q_",
+        "q ",
+        "q0",
+        "q1",
+        "q2",
+        "q3",
+        "q4",
+        "q5",
+        "q6",
+        "q7",
+        "q8",
+        "q9",
+        "question",
+        "human",
+        "user",
+        "student",
+        "problem",
+        "instruction",
+        "input",
+        "exercise",
+        "example",
+        "context",
+        "passage",
+        "[inst]",
+    ])
+});
+
+fn automaton(words: &[&str]) -> Option<AhoCorasick> {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(words)
+        .ok()
+}
+
+fn may_match(words: &LazyLock<Option<AhoCorasick>>, text: &str) -> bool {
+    words.as_ref().is_none_or(|words| words.is_match(text))
+}
+
 /// Reads past reasoning blocks, the echo of `prompt` (the question, or all that the model was shown),
 /// and everything after the end of the answer.
 pub(crate) fn visible<'a>(text: &'a str, prompt: Option<&str>) -> Visible<'a> {
     let after_scratchpad = text.contains("</scratch>");
-    let (text, after_block) = without_blocks(text);
+    let (text, after_block) = match without_blocks(text) {
+        (Cow::Borrowed(text), after_block) => {
+            (Cow::Borrowed(window_back(text, LONGEST)), after_block)
+        }
+        (Cow::Owned(text), after_block) if text.len() > LONGEST => (
+            Cow::Owned(window_back(&text, LONGEST).to_owned()),
+            after_block,
+        ),
+        owned => owned,
+    };
     let (start, end) = {
         let start = prompt.map_or(0, |prompt| after_echo(&text, prompt));
         let rest = text.get(start..).unwrap_or_default();
@@ -106,7 +175,7 @@ fn without_blocks(text: &str) -> (Cow<'_, str>, bool) {
     if let Some(at) = text.find(ANALYSIS) {
         return (Cow::Borrowed(&text[..at]), true);
     }
-    let Some(tags) = TAG.as_ref() else {
+    let Some(tags) = TAG.as_ref().filter(|_| may_match(&TAG_STARTS, text)) else {
         return (Cow::Borrowed(text), false);
     };
     let mut kept = String::new();
@@ -219,12 +288,12 @@ fn chat_end(text: &str) -> usize {
 /// The part before the model went on with a question of its own; and where the text begins with a
 /// question, the part after that.
 fn own_answer(text: &str) -> (usize, usize) {
-    let Some(follow_up) = FOLLOW_UP.as_ref() else {
+    let Some(follow_up) = FOLLOW_UP
+        .as_ref()
+        .filter(|_| may_match(&FOLLOW_UP_WORDS, text))
+    else {
         return (0, text.len());
     };
-    if !text.contains([':', '：', '<', '[']) && !text.contains("uestion") {
-        return (0, text.len());
-    }
     let mut start = 0;
     let mut first_mark = None;
     for found in follow_up.captures_iter(text) {
@@ -256,5 +325,7 @@ fn own_answer(text: &str) -> (usize, usize) {
 
 fn first_answer(text: &str, start: usize) -> Option<usize> {
     let all = marks(text.get(start..).unwrap_or_default());
-    all.iter().find(|mark| !mark.negated).map(|mark| start + mark.end)
+    all.iter()
+        .find(|mark| !mark.negated)
+        .map(|mark| start + mark.end)
 }

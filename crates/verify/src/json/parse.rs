@@ -20,7 +20,11 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
 
 /// Parses the JSON value a text starts with, and says where it ends.
 pub(crate) fn parse_start(text: &str) -> Result<(Value, usize), String> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     parser.space();
     let value = parser.value()?;
     Ok((value, parser.at))
@@ -65,7 +69,9 @@ impl Parser<'_> {
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Value, String>) -> Result<Value, String> {
         if self.depth >= DEEPEST {
-            return Err(format!("more than {DEEPEST} lists or objects inside each other"));
+            return Err(format!(
+                "more than {DEEPEST} lists or objects inside each other"
+            ));
         }
         self.depth += 1;
         self.at += 1;
@@ -171,7 +177,9 @@ impl Parser<'_> {
         }
         let written = self.text.get(start..self.at).unwrap_or_default();
         let number = Decimal::new(written);
-        number.map(Value::Number).ok_or_else(|| self.wrong("an exponent that is too large"))
+        number
+            .map(Value::Number)
+            .ok_or_else(|| self.wrong("an exponent that is too large"))
     }
 
     fn string(&mut self) -> Result<String, String> {
@@ -196,7 +204,9 @@ impl Parser<'_> {
 
     fn escape(&mut self) -> Result<char, String> {
         self.at += 1;
-        let byte = self.byte().ok_or_else(|| self.wrong("a text that does not end"))?;
+        let byte = self
+            .byte()
+            .ok_or_else(|| self.wrong("a text that does not end"))?;
         self.at += 1;
         Ok(match byte {
             b'"' => '"',
@@ -228,9 +238,10 @@ impl Parser<'_> {
     }
 
     fn unit(&mut self) -> Result<u32, String> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|digits| {
-            digits.bytes().all(|b| b.is_ascii_hexdigit())
-        });
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         let unit = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         self.at += 4;
         unit.ok_or_else(|| self.wrong("no four hexadecimal digits"))
@@ -253,8 +264,25 @@ mod tests {
         assert!(same(r#""é""#, r#""\u00e9""#));
         assert!(same(r#""😀""#, r#""\ud83d\ude00""#));
         for text in [
-            "", "01", "1.", ".5", "+1", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "NaN", "[1 2]", "1 2",
-            "{\"a\":1,\"a\":1}", "\"a", "\"\\x\"", "\"\\ud83d\"", "1e99999999999", "\"\n\"", "nul",
+            "",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "'a'",
+            "NaN",
+            "[1 2]",
+            "1 2",
+            "{\"a\":1,\"a\":1}",
+            "\"a",
+            "\"\\x\"",
+            "\"\\ud83d\"",
+            "1e99999999999",
+            "\"\n\"",
+            "nul",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -84,7 +84,9 @@ impl Value {
                     return Some(format!("{path} has {theirs} elements, gold {ours}"));
                 }
                 let mut pairs = ours.iter().zip(theirs).enumerate();
-                pairs.find_map(|(at, (ours, theirs))| ours.difference(theirs, &format!("{path}[{at}]")))
+                pairs.find_map(|(at, (ours, theirs))| {
+                    ours.difference(theirs, &format!("{path}[{at}]"))
+                })
             }
             (Self::Object(ours), Self::Object(theirs)) => fields(ours, theirs, path),
             _ if self == other => None,
@@ -97,16 +99,26 @@ impl Value {
 }
 
 fn fields(ours: &[(String, Value)], theirs: &[(String, Value)], path: &str) -> Option<String> {
-    let found: std::collections::HashMap<&str, &Value> =
-        theirs.iter().map(|(name, value)| (name.as_str(), value)).collect();
-    let names: std::collections::HashSet<&str> = ours.iter().map(|(name, _)| name.as_str()).collect();
-    if let Some((extra, _)) = theirs.iter().find(|(name, _)| !names.contains(name.as_str())) {
-        return Some(format!("{path} has a key `{}` that gold has not", cut(extra)));
+    let found: std::collections::HashMap<&str, &Value> = theirs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    let names: std::collections::HashSet<&str> =
+        ours.iter().map(|(name, _)| name.as_str()).collect();
+    if let Some((extra, _)) = theirs
+        .iter()
+        .find(|(name, _)| !names.contains(name.as_str()))
+    {
+        return Some(format!(
+            "{path} has a key `{}` that gold has not",
+            cut(extra)
+        ));
     }
-    ours.iter().find_map(|(name, ours)| match found.get(name.as_str()) {
-        None => Some(format!("{path} lacks the key `{}`", cut(name))),
-        Some(theirs) => ours.difference(theirs, &format!("{path}.{}", cut(name))),
-    })
+    ours.iter()
+        .find_map(|(name, ours)| match found.get(name.as_str()) {
+            None => Some(format!("{path} lacks the key `{}`", cut(name))),
+            Some(theirs) => ours.difference(theirs, &format!("{path}.{}", cut(name))),
+        })
 }
 
 fn short(value: &Value) -> String {

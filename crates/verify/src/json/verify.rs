@@ -56,13 +56,18 @@ fn find(text: &str, gold: &Value) -> Result<(String, Value, &'static str), Strin
         // `The answer is true.`
         if let Ok(statement) = crate::extraction::find(text) {
             let line = crate::extraction::first_line(&statement.text);
-            let bare = line.trim_end_matches(['.', '`', '*']).trim_start_matches(['`', '*', ' ']);
+            let bare = line
+                .trim_end_matches(['.', '`', '*'])
+                .trim_start_matches(['`', '*', ' ']);
             if let Ok(value) = parse(bare) {
                 return Ok((bare.to_owned(), value, "after the last answer mark"));
             }
         }
     }
-    Err(format!("no JSON value found in the text: {}", error.unwrap_or(whole_error)))
+    Err(format!(
+        "no JSON value found in the text: {}",
+        error.unwrap_or(whole_error)
+    ))
 }
 
 /// What stands between the last pair of fences.
@@ -137,7 +142,11 @@ mod tests {
     fn values_are_compared_exactly() {
         assert_verdicts(&[
             (r#"{"a":1,"b":[2,3]}"#, r#"{"b": [2.0, 3], "a": 1e0}"#, 'r'),
-            (r#"{"a":1}"#, "Here it is:\n```json\n{\"a\": 1}\n```\nDone.", 'r'),
+            (
+                r#"{"a":1}"#,
+                "Here it is:\n```json\n{\"a\": 1}\n```\nDone.",
+                'r',
+            ),
             (r#"{"a":1}"#, "```\n{\"a\": 2}\n```", 'w'),
             (r#"{"a":1}"#, r#"First {"a":2}, then {"a":1}."#, 'r'),
             (r#"{"a":1}"#, r#"<think>{"a":1}</think> {"a":2}"#, 'w'),
@@ -160,6 +169,10 @@ mod tests {
     #[test]
     fn the_difference_is_told() {
         let found = verify_json(r#"{"a":{"b":[1,2]}}"#, r#"{"a":{"b":[1,3]}}"#, None);
-        assert!(found.how.contains("the value.a.b[1] is 3, gold 2"), "{}", found.how);
+        assert!(
+            found.how.contains("the value.a.b[1] is 3, gold 2"),
+            "{}",
+            found.how
+        );
     }
 }
