@@ -42,8 +42,8 @@ pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use scores::{Attribute, ScoreError, Scores, Weights};
 pub use selection::{HandMark, KeptRationale, RefusalReason, Selection};
 pub use spec::{
-    Arithmetic, Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
-    RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec,
+    Arithmetic, Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy,
+    RationalizeSpec, RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec,
     StudentSpec, TaskSpec, TrainMethod, TrainSpec, VerifyKind,
 };
 pub use spec_error::SpecError;

@@ -55,6 +55,7 @@ fn sentences(line: &str) -> Vec<&str> {
         let (before, after) = (&line[..at], &line[at + 1..]);
         let ends = before.ends_with(['.', '!', '?']);
         let begins = after
+            .trim_start()
             .chars()
             .next()
             .is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());

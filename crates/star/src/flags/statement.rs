@@ -91,7 +91,10 @@ const LEAST_BEFORE: usize = 3;
 /// The sentence that states the answer before anything leads to it.
 pub(super) fn answer_first(kind: VerifyKind, problem: &Problem, text: &str) -> Option<String> {
     let gold = problem.gold.as_ref()?.0.as_str();
-    if matches!(kind, VerifyKind::Regex | VerifyKind::Exact | VerifyKind::Json) {
+    if matches!(
+        kind,
+        VerifyKind::Regex | VerifyKind::Exact | VerifyKind::Json
+    ) {
         // A pattern matches nearly anything, and an exact answer or a JSON value is the whole text.
         return None;
     }
