@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(differing.same_token, Some(0.5));
         // p = softmax(0.5, -1, 0), q = softmax(0.5, -1, 2), in Python's floats, halved for two positions.
         let divergence = differing.divergence.unwrap();
-        assert!((divergence - 0.237091385).abs() < 1e-6, "{differing:?}");
+        assert!((divergence - 0.237_091_385).abs() < 1e-6, "{differing:?}");
         other[0][0][0] = f32::NAN;
         let broken = Agreement {
             tolerance: Some(1.0),

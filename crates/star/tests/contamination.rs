@@ -114,7 +114,7 @@ async fn a_contaminated_problem_never_reaches_the_training_set() {
     let store = star(directory.path(), SPEC, load).await;
     let learned = fs::read_to_string(directory.path().join("run/training/1.jsonl")).unwrap();
     assert!(learned.lines().count() > 0);
-    assert!(!learned.contains("farmers market"), "{learned}");
+    assert!(!learned.contains(SHARED), "{learned}");
     let data = report_data(&store, "contaminated").await.unwrap();
     assert_eq!(data.overlaps.len(), 1);
     let overlap = &data.overlaps[0];
@@ -137,7 +137,7 @@ async fn where_it_is_kept_it_does() {
     let spec = SPEC.replace("verify = ", "decontaminate = \"keep\"\nverify = ");
     star(directory.path(), &spec, load).await;
     let learned = fs::read_to_string(directory.path().join("run/training/1.jsonl")).unwrap();
-    assert!(learned.contains("farmers market"), "{learned}");
+    assert!(learned.contains(SHARED), "{learned}");
 }
 
 /// A run from before the search goes on with the problems it was started with.

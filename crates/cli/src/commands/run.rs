@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use autodidact_core::RunSpec;
+use autodidact_core::{RunSpec, RunStatus};
 use autodidact_star::{
-    Faculty, Observer, Parts, ReportData, Run, report_data, started_without_search, validate,
+    Faculty, Observer, Parts, ReportData, Run, StarError, report_data, started_without_search,
+    validate,
 };
 use autodidact_store::{Opened, RunStore, atomic_write};
 use autodidact_track::Ending;
@@ -55,16 +56,12 @@ pub(crate) async fn execute(
         if started_without_search(&store).await? {
             task = open.task_without_search()?;
         }
-        printer.note(&format!(
-            "going on with the run `{name}` in {}",
-            directory.display()
-        ));
-    } else {
-        printer.note(&format!(
-            "starting the run `{name}` in {}",
-            directory.display()
-        ));
     }
+    let begins = if resumed { "going on with" } else { "starting" };
+    printer.note(&format!(
+        "{begins} the run `{name}` in {}",
+        directory.display()
+    ));
     if let Some(overlaps) = Overlaps::first(&task.overlaps) {
         printer.note(&overlaps.text());
     }
@@ -87,15 +84,30 @@ pub(crate) async fn execute(
     let run = Run::new(open.spec, task, parts)?;
     let outcome = run.star().await;
     if let Some(tracker) = tracker {
-        tracker.finish(match &outcome {
-            Ok(_) => Ending::Finished,
-            Err(error) if error.is_interruption() => Ending::Parked,
-            Err(_) => Ending::Failed,
-        });
+        tracker.finish(ending(&outcome));
     }
     let report = write_report(&run, &directory, &name).await;
+    finish(outcome, report, &directory, printer)
+}
+
+/// What is told to whoever tracks a run.
+fn ending(outcome: &Result<RunStatus, StarError>) -> Ending {
     match outcome {
-        Ok(status) => printer.run_finished(&status, &report?, &directory),
+        Ok(_) => Ending::Finished,
+        Err(error) if error.is_interruption() => Ending::Parked,
+        Err(_) => Ending::Failed,
+    }
+}
+
+/// Prints what a run came to.
+fn finish(
+    outcome: Result<RunStatus, StarError>,
+    report: Result<ReportData, Failure>,
+    directory: &Path,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    match outcome {
+        Ok(status) => printer.run_finished(&status, &report?, directory),
         Err(error) => {
             if let Err(failure) = report {
                 printer.note(&format!("no report was written: {failure}"));

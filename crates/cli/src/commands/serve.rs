@@ -105,7 +105,7 @@ impl Serving<'_> {
         if directory.join("run.db").is_file() {
             return self.run(&directory).await;
         }
-        let fetched = self.fetch(&[target.clone()], None, Path::new(""))?;
+        let fetched = self.fetch(std::slice::from_ref(target), None, Path::new(""))?;
         let model = Arc::new(Model::open(&fetched.path)?);
         let name = self
             .arguments

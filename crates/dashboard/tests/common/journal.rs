@@ -84,7 +84,7 @@ impl Shape<'_> {
     }
 
     /// Whether an answer is right: easier problems and later loops are.
-    fn right(&self, n: u32, iteration: u32, index: u32, hint: bool) -> bool {
+    fn right(n: u32, iteration: u32, index: u32, hint: bool) -> bool {
         let digits = f64::from(1 + n % 4);
         let skill = 0.25 + 0.5 * (1.0 - 0.6_f64.powi(iteration as i32));
         let chance = skill.powf(digits) * if hint { 2.0 } else { 1.0 };
@@ -244,7 +244,7 @@ async fn measure(
     let mut marks = Vec::new();
     let mut recorder = recorder(store);
     for (n, problem) in (0..).zip(evaluate) {
-        let right = shape.right(n, iteration, 900, false);
+        let right = Shape::right(n, iteration, 900, false);
         marks.push(right);
         let key = key(iteration, problem, sampler, Mode::Rationale, 0);
         let verified = shape.verified(&key, right, n);
@@ -283,7 +283,7 @@ async fn one_loop(
     for (i, problem) in (0..).zip(train) {
         let mut any = false;
         for index in 0..shape.per_problem {
-            let right = shape.right(i, n, index, false);
+            let right = Shape::right(i, n, index, false);
             let key = key(n, problem, &sampler, Mode::Rationale, index);
             let reason = match (right, any) {
                 (false, _) => Some(RefusalReason::Wrong),
@@ -308,7 +308,7 @@ async fn one_loop(
         }
         solved += u32::from(any);
         if !any {
-            let right = shape.right(i, n, 0, true);
+            let right = Shape::right(i, n, 0, true);
             rationalized += u32::from(right);
             kept += u32::from(right);
             let key = key(n, problem, &sampler, Mode::Rationalization, 0);
