@@ -92,6 +92,11 @@ impl Turns {
         if let Some((_, after_system)) = around_system {
             opens_user = common_end(opens_user, after_system);
         }
+        // What ends a turn belongs to the turn before.
+        let opens_user = match opens_user.strip_prefix(after_user) {
+            Some(rest) if !after_user.is_empty() && !rest.is_empty() => rest,
+            _ => opens_user,
+        };
         let without = |text: &str| text.strip_suffix(opens_user).map(str::to_owned);
         Some(Self {
             default_system: without(head)?,

@@ -11,8 +11,8 @@ const ROWS: usize = 64;
 
 impl Adapter {
     /// Writes the base with this adapter merged into it: all of the base's metadata, the adapted
-    /// linear layers stored as `tensor_type` (F32, F16, Q8_0 or Q4_0), and every other tensor byte for
-    /// byte. A few rows are in memory at a time, and the file is there whole or not at all.
+    /// linear layers stored as `tensor_type` (F32, F16, Q8_0 or Q4_0; F16 where rows are no whole
+    /// blocks of it), and every other tensor byte for byte. A few rows are in memory at a time, and the file is there whole or not at all.
     ///
     /// # Errors
     /// [`EngineError::Input`] for an adapter of another model's shape or weights the type cannot
@@ -33,7 +33,7 @@ impl Adapter {
                 name: info.name.clone(),
                 dims: info.dims.clone(),
                 tensor_type: if adapted {
-                    tensor_type
+                    storable(info, tensor_type)
                 } else {
                     info.tensor_type
                 },
@@ -47,7 +47,8 @@ impl Adapter {
         };
         write_gguf(path, &metadata, &plans, |plan, out| {
             if let Some((info, layer, linear)) = linear_of(&plan.name) {
-                return self.rows(model, info, (*layer, *linear), tensor_type, |bytes| {
+                let stored = plan.tensor_type;
+                return self.rows(model, info, (*layer, *linear), stored, |bytes| {
                     out.write_all(bytes).map_err(failed)
                 });
             }
@@ -100,6 +101,15 @@ impl Adapter {
             out(&bytes)?;
         }
         Ok(())
+    }
+}
+
+/// The storage type of a tensor whose rows may not be whole blocks: then F16, as in llama.cpp.
+fn storable(info: &TensorInfo, tensor_type: TensorType) -> TensorType {
+    if info.columns().is_multiple_of(tensor_type.block().0) {
+        tensor_type
+    } else {
+        TensorType::F16
     }
 }
 
