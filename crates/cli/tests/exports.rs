@@ -65,7 +65,7 @@ fn write_run(directory: &Path) {
     };
     write("train.jsonl", (0..9).map(problem).collect());
     write("evaluate.jsonl", (20..24).map(problem).collect());
-    let example = "[[examples]]\nquestion = \"1?\"\nrationale = \"a b c\"\nanswer = \".*\"\n";
+    let example = "[[example]]\nquestion = \"1?\"\nrationale = \"a b c\"\nanswer = \".*\"\n";
     write("examples.toml", example.to_owned());
 }
 
