@@ -228,7 +228,7 @@ mod tests {
             completion("The answer is 7.", -1.0, end),
             completion("The answer is 8.", -1.0, FinishReason::Length),
             completion("So the answer is 8.0.", -1.0, end),
-            completion("I do not know", -1.0, end),
+            completion("", -1.0, end),
         ];
         let votes = vote(&all).unwrap();
         assert_eq!(votes.winner, 2);

@@ -153,7 +153,9 @@ async fn an_ensemble_answers_by_every_strategy() {
         .with_accuracy("claude", 1.0)
         .with_accuracy("mistral", 0.0);
     let acting = fleet.clone();
-    let providers = Server::start_in_thread(move |request| acting.act(request)).unwrap();
+    let providers = Server::start(move |request| acting.act(request))
+        .await
+        .unwrap();
     let directory = tempfile::tempdir().unwrap();
     let run = directory.path().join("run");
     let council = ensemble(&providers.url(), &run, "").await;
@@ -215,10 +217,11 @@ async fn an_ensemble_answers_by_every_strategy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_is_used_up_is_told_as_such() {
-    let providers = Server::start_in_thread({
+    let providers = Server::start({
         let fleet = Fleet::new();
         move |request| fleet.act(request)
     })
+    .await
     .unwrap();
     let directory = tempfile::tempdir().unwrap();
     let run = directory.path().join("run");
@@ -236,9 +239,9 @@ async fn a_budget_that_is_used_up_is_told_as_such() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_hold_counts_and_no_texts() {
-    let collector =
-        Server::start_in_thread(|_| Act::Answer(Reply::new(200, "application/json", "{}")))
-            .unwrap();
+    let collector = Server::start(|_| Act::Answer(Reply::new(200, "application/json", "{}")))
+        .await
+        .unwrap();
     let options = ServerOptions {
         telemetry: Some(TelemetrySettings {
             endpoint: collector.url(),

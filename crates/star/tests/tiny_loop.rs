@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use autodidact_core::{
-    Answer, Example, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat, RefusalReason,
-    RunSpec, RunState, RunStatus, Split, VerifyKind,
+    Answer, Example, FinishReason, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat,
+    RefusalReason, RunSpec, RunState, RunStatus, Split, VerifyKind,
 };
 use autodidact_engine::Model;
 use autodidact_star::{
@@ -321,7 +321,11 @@ async fn a_stopped_run_parks_and_the_next_process_does_not_obey_the_old_request(
         loop {
             tokio::select! {
                 outcome = &mut run => break outcome.unwrap_err(),
-                Some(()) = told.recv() => ask(directory.path(), Request::Stop).await,
+                // The run has to be polled meanwhile, since it is not a task of its own.
+                Some(()) = told.recv() => tokio::select! {
+                    () = ask(directory.path(), Request::Stop) => {}
+                    outcome = &mut run => break outcome.unwrap_err(),
+                },
             }
         }
     };
@@ -349,7 +353,11 @@ async fn a_rationale_marked_bad_by_hand_is_not_learned_from() {
         }));
     }
     reader.close().await;
-    let bad = right.first().unwrap();
+    // One that was cut off is refused for that.
+    let whole = right
+        .iter()
+        .find(|answer| answer.sample.completion.finish != FinishReason::Length);
+    let bad = whole.unwrap();
     let desk = Desk::open(directory.path()).await.unwrap();
     assert!(desk.mark(bad.number, Some(HandMark::Bad)).await.unwrap());
     desk.close().await;

@@ -2,8 +2,8 @@
 
 /// How many wrong digits are forgiven.
 ///
-/// A tolerance only applies where one side is written as a decimal; `1/3` and `1/4` never become
-/// equal by it.
+/// A tolerance applies where one side is written as a decimal, and a distance or a share between whole
+/// numbers too; `1/3` and `1/4` never become equal by it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tolerance {
     /// Both sides agree when rounded to this many digits after the point.

@@ -154,7 +154,12 @@ impl Comparer<'_> {
     /// Whether decimals are near enough by the options.
     fn nearly(&mut self, gold: &Node, candidate: &Node) -> Option<bool> {
         if let Some(tolerance) = self.options.tolerance
-            && (has_decimal(gold) || has_decimal(candidate))
+            && (has_decimal(gold) || has_decimal(candidate) || {
+                // A distance or a share was asked for by whoever wrote gold, of whole numbers too.
+                !matches!(tolerance, Tolerance::Places(_))
+                    && self.is_whole(gold)
+                    && self.is_whole(candidate)
+            })
         {
             let near = self.within(gold, candidate, tolerance)?;
             self.note(if near {
@@ -189,6 +194,10 @@ impl Comparer<'_> {
             self.note(format!("rounds to {places} places"));
         }
         Some(near)
+    }
+
+    fn is_whole(&mut self, node: &Node) -> bool {
+        super::rational::evaluate(node, self.budget).is_ok_and(|value| value.is_integer())
     }
 
     fn within(&mut self, gold: &Node, candidate: &Node, tolerance: Tolerance) -> Option<bool> {
