@@ -162,6 +162,11 @@ fn minimum_scores_are_read_or_refused() {
     }
 }
 
+/// The scripts of the other two offer options, and no values of them.
+fn lists_values(shell: &str) -> bool {
+    matches!(shell, "bash" | "zsh" | "fish")
+}
+
 #[test]
 fn shells_complete_the_commands() {
     let directory = tempfile::tempdir().unwrap();
@@ -175,7 +180,11 @@ fn shells_complete_the_commands() {
         let (code, out, err) = run(directory.path(), &["completions", shell]);
         assert_eq!(code, 0, "{err}");
         assert!(
-            out.contains(sign) && out.contains("llama-factory"),
+            out.contains(sign) && out.contains("preference") == lists_values(shell),
+            "{shell}"
+        );
+        assert!(
+            out.contains("export") && out.contains("--minimum"),
             "{shell}"
         );
     }
