@@ -124,7 +124,7 @@ fn apples() -> Vec<Written> {
 /// Every kind of sample that a run can have.
 fn written() -> Vec<Written> {
     use Mode::{Rationale, Rationalization};
-    let refused = |reason| Some(reason);
+    let refused = Some::<RefusalReason>;
     let good = "10 - 6 = 4. The answer is 4.";
     let leak = "As the hint says, the answer is 4.";
     let bread = |mode, index| key(1, "bread", BASE, mode, index);
