@@ -91,7 +91,7 @@ async fn more_than_the_queue_holds_is_refused_for_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_ends_in_order() {
     let limits = Limits {
-        draining: Duration::from_millis(300),
+        draining: Duration::from_millis(1),
         ..Limits::default()
     };
     let options = autodidact_server::ServerOptions {
@@ -110,9 +110,10 @@ async fn a_server_ends_in_order() {
         started.elapsed() < Duration::from_secs(30),
         "draining has an end"
     );
-    assert!(
-        held.await.unwrap().is_err(),
-        "what takes too long is cut off"
-    );
+    // What takes too long is cut off: it hears of that, or its connection ends first.
+    if let Ok(answer) = held.await.unwrap() {
+        let status = answer.status();
+        assert!(status.is_server_error(), "{status}");
+    }
     assert!(client.get(format!("{url}/health")).send().await.is_err());
 }

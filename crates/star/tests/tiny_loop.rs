@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use autodidact_core::{
-    Answer, Example, FinishReason, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat,
-    RefusalReason, RunSpec, RunState, RunStatus, Split, VerifyKind,
+    Answer, Example, HandMark, HintPlace, Mode, Problem, ProblemId, PromptFormat, RefusalReason,
+    RunSpec, RunState, RunStatus, Split, VerifyKind,
 };
 use autodidact_engine::Model;
 use autodidact_star::{
@@ -338,6 +338,14 @@ async fn a_stopped_run_parks_and_the_next_process_does_not_obey_the_old_request(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rationale_marked_bad_by_hand_is_not_learned_from() {
+    let unmarked = tempfile::tempdir().unwrap();
+    star(unmarked.path(), SPEC, None).await.unwrap();
+    let store = RunStore::open_reader(unmarked.path()).await.unwrap();
+    let decisions = store.selections(1).await.unwrap();
+    let kept: Vec<_> = decisions
+        .into_iter()
+        .filter(|d| d.refused.is_none())
+        .collect();
     let directory = tempfile::tempdir().unwrap();
     // The base is measured on nine problems twice; the first loop samples 45 rationales.
     let error = star(directory.path(), SPEC, Some(50)).await.unwrap_err();
@@ -353,11 +361,10 @@ async fn a_rationale_marked_bad_by_hand_is_not_learned_from() {
         }));
     }
     reader.close().await;
-    // One that was cut off is refused for that.
-    let whole = right
+    let bad = right
         .iter()
-        .find(|answer| answer.sample.completion.finish != FinishReason::Length);
-    let bad = whole.unwrap();
+        .find(|answer| kept.iter().any(|d| d.key == answer.sample.key));
+    let bad = bad.unwrap();
     let desk = Desk::open(directory.path()).await.unwrap();
     assert!(desk.mark(bad.number, Some(HandMark::Bad)).await.unwrap());
     desk.close().await;
