@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use autodidact_core::EnsembleSpec;
 use autodidact_store::{RunStore, StoreError};
 
-use crate::arguments::EnsembleArguments;
+use crate::ensemble_arguments::EnsembleArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;

@@ -8,6 +8,7 @@ mod arguments;
 mod bench_tables;
 mod checkers;
 mod commands;
+mod ensemble_arguments;
 mod export_tables;
 mod failure;
 mod flag_tables;

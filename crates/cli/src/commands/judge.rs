@@ -6,7 +6,7 @@ use std::sync::Arc;
 use autodidact_star::{ScoredAnswers, check_declarations, judge_file};
 use autodidact_store::{Opened, RunStore};
 
-use crate::arguments::JudgeArguments;
+use crate::ensemble_arguments::JudgeArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::printer::Printer;

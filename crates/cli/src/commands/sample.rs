@@ -12,7 +12,7 @@ use autodidact_star::{
 use autodidact_store::{Opened, RunStore};
 use autodidact_tasks::Fields;
 
-use crate::arguments::SampleArguments;
+use crate::ensemble_arguments::SampleArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::members::{self, OpenEnsemble};

@@ -16,7 +16,7 @@ use autodidact_star::{JournaledPurse, Member, Writer, check_declarations, status
 use autodidact_store::{Opened, RunStore};
 
 use super::status::run_name;
-use crate::arguments::EnsembleArguments;
+use crate::ensemble_arguments::EnsembleArguments;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::printer::Printer;

@@ -46,3 +46,14 @@ pub use options::{NumberFormat, Options, Percent, Tolerance};
 pub(crate) fn is_unit(word: &str) -> bool {
     units::lookup(word).is_some()
 }
+
+/// Whether two words are the same unit; nothing if one of them is none.
+pub(crate) fn same_unit(one: &str, other: &str) -> Option<bool> {
+    let (one, other) = (units::lookup(one)?, units::lookup(other)?);
+    Some(one == other)
+}
+
+/// True for a number below a hundred in one word.
+pub(crate) fn is_cardinal(word: &str) -> bool {
+    words::cardinal(word).is_some()
+}

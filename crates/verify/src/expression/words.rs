@@ -32,8 +32,9 @@ pub(super) fn magnitude(word: &str) -> Option<u64> {
     }
 }
 
-fn small(word: &str) -> Option<u32> {
-    const UNITS: &[&str] = &[
+/// A number below a hundred in one word: `seven`, `twenty`.
+pub(super) fn cardinal(word: &str) -> Option<u32> {
+    const BELOW_TWENTY: &[&str] = &[
         "zero",
         "one",
         "two",
@@ -55,17 +56,25 @@ fn small(word: &str) -> Option<u32> {
         "eighteen",
         "nineteen",
     ];
+    const TENS: &[&str] = &[
+        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+    ];
+    let tens = place(TENS, word).map(|tens| (tens + 2) * 10);
+    place(BELOW_TWENTY, word).or(tens)
+}
+
+/// The same, or an ordinal.
+fn small(word: &str) -> Option<u32> {
     const ORDINALS: &[&str] = &[
         "zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth",
         "ninth", "tenth", "eleventh", "twelfth",
     ];
-    const TENS: &[&str] = &[
-        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
-    let place = |list: &[&str]| list.iter().position(|known| *known == word);
-    let tens = place(TENS).map(|tens| (tens + 2) * 10);
-    let value = place(UNITS).or(tens).or_else(|| place(ORDINALS))?;
-    u32::try_from(value).ok()
+    cardinal(word).or_else(|| place(ORDINALS, word))
+}
+
+fn place(list: &[&str], word: &str) -> Option<u32> {
+    let place = list.iter().position(|known| *known == word)?;
+    u32::try_from(place).ok()
 }
 
 /// Reads number words from the start; returns the value and how many words it took.

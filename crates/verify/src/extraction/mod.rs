@@ -8,6 +8,7 @@
 mod backward;
 mod boxes;
 mod marks;
+mod pieces;
 mod span;
 mod statement;
 mod visible;
