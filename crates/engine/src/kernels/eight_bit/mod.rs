@@ -8,6 +8,8 @@
 
 mod panels;
 mod product;
+#[cfg(target_arch = "x86_64")]
+mod round_x86;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86;
