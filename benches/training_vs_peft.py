@@ -20,7 +20,7 @@ step. The run fails if the losses of the sides differ by more than 1e-3. Every c
 `--output` adds its rounds to the file, and the table is over all of them.
 
 `--from-run RUN` writes the rationales anew, from the journal `RUN/run.db` of a quickstart that has ended: those it
-kept, and those it left out only because it keeps two of a problem; hinted ones too, since they are trained
+kept, and those it left out only because it keeps two of a problem, of different equations; hinted ones too, since they are trained
 on with the plain prompt. It says how many batches of 16 they make.
 """
 
@@ -44,12 +44,13 @@ NAMES = ["autodidact", "PEFT, default", "PEFT, tuned"]
 
 
 def rationales_of(run, each=4):
-    """Rationales a run kept or left out only for its cap, of problems that have at least `each` of them."""
+    """Rationales a run kept, or left out only for its cap or because another one has the same equations, of
+    problems that have at least `each` of them."""
     store = sqlite3.connect(f"file:{Path(run) / 'run.db'}?mode=ro", uri=True)
     rows = store.execute(
         """SELECT DISTINCT problem, json_extract(body, '$.question'), trim(text) FROM sample
            JOIN selection ON selection.sample = sample.id JOIN problem ON problem.id = sample.problem
-           WHERE refused IS NULL OR refused = 'over-cap' ORDER BY problem, sample.id"""
+           WHERE refused IS NULL OR refused IN ('over-cap', 'duplicate-reasoning') ORDER BY problem, sample.id"""
     )
     found = {}
     for problem, question, text in rows:

@@ -53,6 +53,59 @@ fn verdicts_and_steps_are_shown() {
     );
 }
 
+/// What is printed, for people and for programs.
+#[test]
+fn explanations_are_shown() {
+    let mut shown = String::new();
+    for arguments in [
+        &[
+            "--gold",
+            "1/2",
+            "--candidate",
+            r"So $x = \boxed{\frac{2}{4}}$.",
+        ][..],
+        &[
+            "--gold",
+            r"(x+1)^2",
+            "--candidate",
+            r"The answer is $x^2+2x+1$.",
+        ],
+        &["--gold", "5 m", "--candidate", "The answer is 500 cm."],
+        &["--gold", "1/2004!", "--candidate", "#### 1/2006!"],
+        &["--gold", "4", "--candidate", r"\boxed{3}. The answer is 4."],
+        &["--gold", "9", "--candidate", "<think>9"],
+        &["--gold", "5^5^5^5^5", "--candidate", "5^5^5^5^6"],
+        &[
+            "--kind",
+            "choice",
+            "--gold",
+            "B",
+            "--candidate",
+            "It is (a) or (b).",
+        ],
+        &[
+            "--kind",
+            "json",
+            "--gold",
+            "[1]",
+            "--candidate",
+            "[1.0]",
+            "--output",
+            "json",
+        ],
+    ] {
+        let all: Vec<&str> = std::iter::once("verify")
+            .chain(arguments.iter().copied())
+            .collect();
+        let (code, out, err) = run(Path::new("."), &all);
+        shown += &format!(
+            "$ autodidact {}\n{out}{err}exit code {code}\n\n",
+            all.join(" ")
+        );
+    }
+    insta::assert_snapshot!(shown);
+}
+
 #[test]
 fn a_file_is_answered_line_by_line() {
     let directory = tempfile::tempdir().unwrap();

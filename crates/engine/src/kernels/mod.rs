@@ -40,6 +40,7 @@ pub(crate) use norm::{layer_norm, layer_norm_backward};
 pub(crate) use panel::{Columns, PANEL, Rows, multiply_panel};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product::{Packed, PanelBuffers, Right, multiply_by_panels};
+pub(crate) use transpose::transpose;
 pub(crate) use vector::{
     add_assign, exp_in_place, max_of, rms_norm, rms_norm_backward, scale_in_place,
     softmax_numerators, sum_of_squares,

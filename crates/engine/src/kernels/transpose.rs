@@ -1,7 +1,7 @@
-//! Transposing rows of weights into panels.
+//! Transposing matrices, most often rows of weights into panels.
 
 /// `out[i * out_stride + j] = rows[j * columns + i]` for `j` below `count` and `i` below `columns`.
-pub(super) fn transpose(
+pub(crate) fn transpose(
     rows: &[f32],
     count: usize,
     columns: usize,

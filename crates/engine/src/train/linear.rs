@@ -2,19 +2,19 @@
 
 use super::coded::CodedBuffers;
 use super::dora::DoraBuffers;
+use super::low_rank::LowRankBuffers;
 use super::network::Network;
 use super::weights::{Group, Held, load};
-use crate::kernels::{PanelBuffers, Right, View, add_assign, gemm, multiply_by_panels};
-use crate::profile::{LayerKind, timed};
-use crate::{EngineError, Linear};
+use crate::EngineError;
+use crate::kernels::{PanelBuffers, Right, View, add_assign, multiply_by_panels};
+use crate::profile::timed;
 
 /// Buffers of linear layers, kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct LinearBuffers {
     /// The weights of a group, where they are not kept.
     weight: Vec<f32>,
-    /// A product with one of the adapter's matrices, `[rows][rank]`.
-    low_rank: Vec<f32>,
+    low_rank: LowRankBuffers,
     dora: DoraBuffers,
     coded: CodedBuffers,
     pub(super) panels: PanelBuffers,
@@ -109,6 +109,10 @@ impl Network<'_> {
                 coded.backward(layer, group, d, d_input, &mut buffers.coded);
             }
         }
+        if self.whole.is_none() && !self.adapter.layout.has_magnitudes() {
+            let low_rank = &mut buffers.low_rank;
+            self.adapter_gradient(layer, group, input, d_output, low_rank, gradient, beside);
+        }
         let mut first = 0;
         for linear in group.linears(&self.model.config) {
             let width = self.model.config.shape(linear).0;
@@ -124,9 +128,6 @@ impl Network<'_> {
                 );
             } else if self.adapter.layout.has_magnitudes() {
                 self.dora_gradient(layer, linear, input, d, &mut buffers.dora, gradient)?;
-            } else {
-                let (v, beside) = (&mut buffers.low_rank, beside.as_deref_mut());
-                self.adapter_gradient(layer, linear, input, d, v, gradient, beside);
             }
             first += width;
         }
@@ -142,69 +143,5 @@ impl Network<'_> {
             multiply_by_panels(d_output, weight, inputs, d_input, inputs, panels);
         }
         Ok(())
-    }
-
-    /// Adds the adapter's product to that of frozen weights: `out += scale (input A^T) B^T`.
-    fn add_adapter(
-        &self,
-        layer: usize,
-        group: Group,
-        input: View<'_>,
-        out: &mut [f32],
-        buffer: &mut Vec<f32>,
-    ) {
-        let layout = &self.adapter.layout;
-        let (rank, stride) = (layout.rank, self.outputs(group));
-        if rank == 0 {
-            return;
-        }
-        let values = &self.adapter.values;
-        let mut first = 0;
-        for linear in group.linears(&self.model.config) {
-            let (outputs, inputs) = layout.shape(linear);
-            let a = View::new(&values[layout.a(layer, linear)], rank, inputs, inputs);
-            let b = View::new(&values[layout.b(layer, linear)], outputs, rank, rank);
-            buffer.resize(input.rows() * rank, 0.0);
-            gemm(buffer, rank, input, a.transposed(), layout.scale(), false);
-            let u = View::new(buffer, input.rows(), rank, rank);
-            gemm(&mut out[first..], stride, u, b.transposed(), 1.0, true);
-            first += outputs;
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "buffers of one workspace")]
-    /// Gradients of `A` and `B` from a linear layer's input `x` and its output's gradient `d`:
-    /// with `u = x A^T` and `v = scale d B`, `dB = scale d^T u` and `dA = v^T x`. Where the adapter
-    /// is not merged into the weights, what comes through it is added to `d_input`: `v A`.
-    fn adapter_gradient(
-        &self,
-        layer: usize,
-        linear: Linear,
-        x: View<'_>,
-        d: View<'_>,
-        buffer: &mut Vec<f32>,
-        gradient: &mut [f32],
-        d_input: Option<&mut [f32]>,
-    ) {
-        let _timing = timed(LayerKind::AdapterGradient);
-        let layout = &self.adapter.layout;
-        let (rank, scale) = (layout.rank, layout.scale());
-        let (outputs, inputs) = layout.shape(linear);
-        let rows = x.rows();
-        buffer.resize(rows * rank, 0.0);
-        let values = &self.adapter.values;
-        let a = View::new(&values[layout.a(layer, linear)], rank, inputs, inputs);
-        let b = View::new(&values[layout.b(layer, linear)], outputs, rank, rank);
-        gemm(buffer, rank, x, a.transposed(), 1.0, false);
-        let u = View::new(buffer, rows, rank, rank);
-        let d_b = &mut gradient[layout.b(layer, linear)];
-        gemm(d_b, rank, d.transposed(), u, scale, false);
-        gemm(buffer, rank, d, b, scale, false);
-        let v = View::new(buffer, rows, rank, rank);
-        let d_a = &mut gradient[layout.a(layer, linear)];
-        gemm(d_a, inputs, v.transposed(), x, 1.0, false);
-        if let Some(d_input) = d_input {
-            gemm(d_input, inputs, v, a, 1.0, true);
-        }
     }
 }

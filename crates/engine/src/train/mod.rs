@@ -24,6 +24,7 @@ mod golden_tests;
 mod gradient_tests;
 mod head;
 mod linear;
+mod low_rank;
 mod network;
 mod norms;
 mod objective;
