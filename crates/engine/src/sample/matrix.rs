@@ -11,11 +11,14 @@ use crate::profile::{LayerKind, time};
 /// the second-level cache.
 const COLUMNS: usize = 512;
 
-/// What an adapter adds to a linear layer that stays quantized: `scale * up (down x)`.
+/// What an adapter adds to tensors that stay quantized: `scale * up (down x)`.
 #[derive(Debug)]
 pub(super) struct LowRank {
+    /// `A` of all tensors below each other, `rank` rows of each.
     pub(super) down: Panels,
-    pub(super) up: Panels,
+    /// `B` of each tensor.
+    pub(super) up: Vec<Panels>,
+    pub(super) rank: usize,
     pub(super) scale: f32,
 }
 
@@ -25,7 +28,6 @@ pub(super) struct StreamedTensor {
     pub(super) info: TensorInfo,
     /// How it is coded, if it is multiplied with activations of eight bits.
     pub(super) coding: Option<Coding>,
-    pub(super) low_rank: Option<LowRank>,
 }
 
 impl StreamedTensor {
@@ -34,16 +36,32 @@ impl StreamedTensor {
     }
 }
 
-/// One or more tensors below each other, each padded to whole panels. In the file, they give the
-/// same bits as in memory.
+/// One or more tensors with rows of one length below each other, each padded to whole panels. Those in
+/// the file give the same bits as those in memory.
 #[derive(Debug)]
-pub(super) enum Matrix {
+pub(super) enum Tensors {
     /// As f32 panels.
     Packed(Panels),
     /// As panels of codes, one for each tensor.
     EightBit(Vec<EightBitPanels>),
-    /// In the file. All tensors have the same row length.
+    /// In the file.
     Streamed(Vec<StreamedTensor>),
+}
+
+/// Tensors, and an adapter beside them that is not merged.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    pub(super) tensors: Tensors,
+    pub(super) low_rank: Option<LowRank>,
+}
+
+impl From<Tensors> for Matrix {
+    fn from(tensors: Tensors) -> Self {
+        Self {
+            tensors,
+            low_rank: None,
+        }
+    }
 }
 
 /// Buffers of one thread.
@@ -91,57 +109,56 @@ impl Multiplier {
         rows: Rows<'_>,
         product: &mut Aligned,
     ) {
-        let (level, stride) = (self.level, matrix.product_stride());
+        let Matrix { tensors, low_rank } = matrix;
+        let (level, stride) = (self.level, tensors.product_stride());
         product.resize(rows.rows * stride);
         if rows.rows == 0 {
             return;
         }
-        if let Some(inner) = matrix.eight_bit_inputs() {
+        if let Some(inner) = tensors.eight_bit_inputs() {
             time(LayerKind::Rounding, || self.eight_bit.round(rows, inner));
         }
         let left = Left {
             rows,
             eight_bit: &self.eight_bit,
         };
-        let panels = matrix.padded_outputs() / PANEL;
+        let panels = tensors.padded_outputs() / PANEL;
         if let [worker] = self.workers.as_mut_slice() {
             for panel in 0..panels {
                 let c = &mut product[panel * PANEL..];
-                matrix.multiply_one(level, file, panel, left, c, stride, worker);
+                tensors.multiply_one(level, file, panel, left, c, stride, worker);
             }
         } else {
-            multiply_shared(&mut self.workers, level, matrix, file, left, product);
+            multiply_shared(&mut self.workers, level, tensors, file, left, product);
         }
-        if let Matrix::Streamed(tensors) = matrix {
-            self.add_low_rank(tensors, rows, product, stride);
+        if let Some(low_rank) = low_rank {
+            self.add_low_rank(low_rank, rows, product, stride);
         }
     }
 
     fn add_low_rank(
         &mut self,
-        tensors: &[StreamedTensor],
+        low_rank: &LowRank,
         rows: Rows<'_>,
         product: &mut [f32],
         stride: usize,
     ) {
+        let width = low_rank.down.padded_outputs();
+        self.low.resize(rows.rows * width, 0.0);
+        multiply(self.level, rows, &low_rank.down, &mut self.low);
+        scale_in_place(&mut self.low, low_rank.scale);
         let mut first = 0;
-        for tensor in tensors {
-            if let Some(LowRank { down, up, scale }) = &tensor.low_rank {
-                let width = down.padded_outputs();
-                self.low.resize(rows.rows * width, 0.0);
-                multiply(self.level, rows, down, &mut self.low);
-                scale_in_place(&mut self.low, *scale);
-                let low = Rows {
-                    data: &self.low,
-                    rows: rows.rows,
-                    stride: width,
-                };
-                for panel in 0..tensor.panels() {
-                    let c = &mut product[(first + panel) * PANEL..];
-                    up.multiply_one(self.level, panel, low, c, stride, true);
-                }
+        for (i, up) in low_rank.up.iter().enumerate() {
+            let low = Rows {
+                data: &self.low[i * low_rank.rank..],
+                rows: rows.rows,
+                stride: width,
+            };
+            for panel in 0..up.padded_outputs() / PANEL {
+                let c = &mut product[first..];
+                up.multiply_one(self.level, panel, low, c, stride, true);
+                first += PANEL;
             }
-            first += tensor.panels();
         }
     }
 }
@@ -150,13 +167,13 @@ impl Multiplier {
 fn multiply_shared(
     workers: &mut [Worker],
     level: Level,
-    matrix: &Matrix,
+    tensors: &Tensors,
     file: &GgufFile,
     left: Left<'_>,
     product: &mut [f32],
 ) {
-    let stride = matrix.product_stride();
-    let (panels, threads) = (matrix.padded_outputs() / PANEL, workers.len());
+    let stride = tensors.product_stride();
+    let (panels, threads) = (tensors.padded_outputs() / PANEL, workers.len());
     let share = |t: usize| t * panels / threads..(t + 1) * panels / threads;
     let tile = left.rows.rows * PANEL;
     std::thread::scope(|scope| {
@@ -165,7 +182,7 @@ fn multiply_shared(
                 let mut tiles = std::mem::take(&mut worker.product);
                 tiles.resize(share(t).len() * tile, 0.0);
                 for (panel, c) in share(t).zip(tiles.chunks_exact_mut(tile)) {
-                    matrix.multiply_one(level, file, panel, left, c, PANEL, worker);
+                    tensors.multiply_one(level, file, panel, left, c, PANEL, worker);
                 }
                 worker.product = tiles;
             });
@@ -181,14 +198,14 @@ fn multiply_shared(
     }
 }
 
-impl Matrix {
+impl Tensors {
     /// How far apart rows of a product are.
-    pub(super) fn product_stride(&self) -> usize {
+    fn product_stride(&self) -> usize {
         row_stride(self.padded_outputs())
     }
 
     /// Outputs, padding included: the row length of a product.
-    pub(super) fn padded_outputs(&self) -> usize {
+    fn padded_outputs(&self) -> usize {
         match self {
             Self::Packed(panels) => panels.padded_outputs(),
             Self::EightBit(tensors) => tensors.iter().map(EightBitPanels::padded_outputs).sum(),
@@ -247,6 +264,18 @@ impl Matrix {
                 }
             }
         }
+    }
+}
+
+impl Matrix {
+    /// How far apart rows of a product are.
+    pub(super) fn product_stride(&self) -> usize {
+        self.tensors.product_stride()
+    }
+
+    /// Outputs, padding included: the row length of a product.
+    pub(super) fn padded_outputs(&self) -> usize {
+        self.tensors.padded_outputs()
     }
 }
 

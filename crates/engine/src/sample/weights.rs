@@ -1,6 +1,6 @@
 //! A model's weights as sampling multiplies with them, with an adapter.
 
-use super::matrix::{LowRank, Matrix, StreamedTensor};
+use super::matrix::{LowRank, Matrix, StreamedTensor, Tensors};
 use super::{Arithmetic, WeightStorage};
 use crate::architecture::{LayerVectors, Norm};
 use crate::gguf::{Coding, TensorInfo};
@@ -194,20 +194,26 @@ impl Source<'_> {
         weight
     }
 
-    /// Merges the adapter and packs.
+    /// As codes, with the adapter beside them: rounding weights that it was merged into would cost
+    /// more than it changes. Or as floats, with the adapter merged.
     fn pack(&self, layer: usize, linears: &[Linear]) -> Result<Matrix, EngineError> {
         let infos = self.infos(layer, linears)?;
         let pairs = linears.iter().zip(&infos);
         if let Some(codings) = self.arithmetic.codings(&infos) {
+            // DoRA scales whole rows of the weights, so those must be merged.
+            let merge = self.adapter.filter(|a| a.layout.has_magnitudes());
             let tensors = pairs.zip(codings).map(|((linear, info), coding)| {
-                if self.adapter.is_some_and(|a| a.changes(layer, *linear)) {
+                if merge.is_some_and(|a| a.changes(layer, *linear)) {
                     let weight = self.merged(layer, *linear, info);
                     EightBitPanels::round(&weight, info.columns())
                 } else {
                     EightBitPanels::read(&self.model.file, info, coding)
                 }
             });
-            return Ok(Matrix::EightBit(tensors.collect()));
+            return Ok(Matrix {
+                tensors: Tensors::EightBit(tensors.collect()),
+                low_rank: self.low_rank(layer, linears),
+            });
         }
         let inner = self.model.config.shape(linears[0]).1;
         let outputs = infos.iter().map(|i| i.rows().next_multiple_of(PANEL)).sum();
@@ -215,20 +221,50 @@ impl Source<'_> {
         for (linear, info) in pairs {
             panels.append(&self.merged(layer, *linear, info));
         }
-        Ok(Matrix::Packed(panels))
+        Ok(Tensors::Packed(panels).into())
     }
 
-    /// Leaves the tensors in the file; the adapter stays a low-rank product beside them.
+    /// Leaves the tensors in the file, with the adapter beside them.
     fn stream(&self, layer: usize, linears: &[Linear]) -> Result<Matrix, EngineError> {
         let infos = self.infos(layer, linears)?;
         let codings = self.arithmetic.codings(&infos);
         let tensor = |(i, info): (usize, &&TensorInfo)| StreamedTensor {
             info: (*info).clone(),
             coding: codings.as_ref().map(|codings| codings[i]),
-            low_rank: self.adapter.map(|a| low_rank(a, layer, linears[i])),
         };
         let tensors = infos.iter().enumerate().map(tensor);
-        Ok(Matrix::Streamed(tensors.collect()))
+        Ok(Matrix {
+            tensors: Tensors::Streamed(tensors.collect()),
+            low_rank: self.low_rank(layer, linears),
+        })
+    }
+
+    /// What the adapter adds to linear layers with the same input, if it is not merged.
+    fn low_rank(&self, layer: usize, linears: &[Linear]) -> Option<LowRank> {
+        let beside = |a: &&Adapter| !a.layout.has_magnitudes() && a.layout.rank > 0;
+        let adapter = self.adapter.filter(beside)?;
+        if !linears.iter().any(|linear| adapter.changes(layer, *linear)) {
+            return None;
+        }
+        let (layout, values) = (&adapter.layout, &adapter.values);
+        let rank = layout.rank;
+        let mut rows = Vec::new();
+        for linear in linears {
+            rows.extend_from_slice(&values[layout.a(layer, *linear)]);
+        }
+        let mut down = Panels::new(layout.shape(linears[0]).1, rank * linears.len());
+        down.append(&rows);
+        let up = linears.iter().map(|linear| {
+            let mut up = Panels::new(rank, layout.shape(*linear).0);
+            up.append(&values[layout.b(layer, *linear)]);
+            up
+        });
+        Some(LowRank {
+            down,
+            up: up.collect(),
+            rank,
+            scale: layout.scale(),
+        })
     }
 
     /// The head, packed a few panels at a time, so that it never exists twice.
@@ -239,15 +275,12 @@ impl Source<'_> {
         let info = config.head(file)?;
         let coding = self.arithmetic.codings(&[info]).map(|codings| codings[0]);
         if self.streamed {
-            return Ok(Matrix::Streamed(vec![StreamedTensor {
-                info: info.clone(),
-                coding,
-                low_rank: None,
-            }]));
+            let info = info.clone();
+            return Ok(Tensors::Streamed(vec![StreamedTensor { info, coding }]).into());
         }
         if let Some(coding) = coding {
             let panels = EightBitPanels::read(file, info, coding);
-            return Ok(Matrix::EightBit(vec![panels]));
+            return Ok(Tensors::EightBit(vec![panels]).into());
         }
         let mut panels = Panels::new(columns, rows);
         let mut piece = vec![0.0; ROWS * columns];
@@ -257,28 +290,6 @@ impl Source<'_> {
             file.read_rows(info, first, count, piece);
             panels.append(piece);
         }
-        Ok(Matrix::Packed(panels))
-    }
-}
-
-/// What an adapter adds to a linear layer.
-fn low_rank(adapter: &Adapter, layer: usize, linear: Linear) -> LowRank {
-    let (layout, values) = (&adapter.layout, &adapter.values);
-    let (outputs, inputs) = layout.shape(linear);
-    let mut down = Panels::new(inputs, layout.rank);
-    down.append(&values[layout.a(layer, linear)]);
-    // The product with `down` has padding, which meets zeros here.
-    let (rank, padded) = (layout.rank, down.padded_outputs());
-    let mut wide = vec![0.0; outputs * padded];
-    let b = values[layout.b(layer, linear)].chunks_exact(rank);
-    for (to, from) in wide.chunks_exact_mut(padded).zip(b) {
-        to[..rank].copy_from_slice(from);
-    }
-    let mut up = Panels::new(padded, outputs);
-    up.append(&wide);
-    LowRank {
-        down,
-        up,
-        scale: layout.scale(),
+        Ok(Tensors::Packed(panels).into())
     }
 }
