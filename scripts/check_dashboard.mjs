@@ -89,12 +89,20 @@ function writeTask(directory) {
   writeFileSync(join(directory, 'spec.toml'), `
 [run]
 name = "live"
-iterations = 40
+iterations = 400
 [task]
 train = "train.jsonl"
 evaluate = "evaluate.jsonl"
 verify = "regex"
-decontaminate = "off"
+decontaminate = "keep"
+[task.prompt]
+before_question = "Q "
+before_answer = " A"
+completion_lead = " "
+separator = "\\n\\n"
+hint = " <{hint}>"
+hint_place = "after-question"
+stop = ["\\n\\n"]
 [student]
 model = ["${ROOT}/crates/engine/tests/golden/tiny.gguf"]
 examples = "examples.toml"
@@ -102,16 +110,19 @@ few_shot = 1
 [sample]
 per_problem = 6
 temperature = 1.2
-max_tokens = 40
+max_tokens = 24
 batch = 4
 [rationalize]
 per_problem = 4
 temperature = 1.2
 [select]
 minimum = 1
+[select.refuse]
+no_reasoning = false
+duplicate_reasoning = false
 [train]
 rank = 4
-steps = { first = 30, growth = 1.1 }
+steps = { first = 60, growth = 1.0 }
 batch = 4
 learning_rate = 1e-2
 [stop]
@@ -144,8 +155,9 @@ async function clickThrough(page, url) {
     const shown = await page.locator('main').innerText();
     check(`page ${name}`, title.length > 0 && !shown.includes('cannot be'), title);
   }
+  // On a run that stands still, where counts and rows must agree.
   for (const split of ['Training', 'Held out']) {
-    await page.goto(`${url}runs/live/problems`);
+    await page.goto(`${url}runs/made-up/problems`);
     await page.click(`.filters a:text-is("${split}")`);
     const filters = page.locator('nav[aria-label="Filter"] a');
     for (let i = 0; i < await filters.count(); i += 1) {
@@ -153,8 +165,7 @@ async function clickThrough(page, url) {
       const count = Number(text.trim().split(/\s+/).pop().replace(',', ''));
       await filters.nth(i).click();
       const rows = await page.locator('ul.problems > li').count();
-      const close = Math.abs(Math.min(count, 50) - rows) <= 3; // The run goes on meanwhile.
-      check(`filter ${split}, ${text.trim()}`, close, `${rows} rows`);
+      check(`filter ${split}, ${text.trim()}`, Math.min(count, 50) === rows, `${rows} rows`);
     }
   }
   await page.goto(`${url}runs/live/problems`);

@@ -232,11 +232,7 @@ impl Options<'_> {
         let Some(label) = self.label(letter) else {
             return Settled::NoOption(line[start..end].to_owned());
         };
-        let joined = |next: &(usize, usize, &str)| {
-            let between = line[end..next.0].trim();
-            matches!(between, "or" | "and" | "/" | "," | "&" | ", or" | ", and")
-        };
-        let others = letters.get(1).filter(|next| joined(next));
+        let others = letters.get(1).filter(|next| joined(&line[end..next.0]));
         if others.is_some_and(|other| self.label(other.2).is_some_and(|other| other != label)) {
             return Settled::Unclear("more than one choice is named".into());
         }
@@ -308,12 +304,17 @@ impl Options<'_> {
     /// Reads a text without answer mark: the last letter in brackets, or its last line.
     fn unmarked(&self, text: &str) -> Settled {
         let text = clean(text);
-        if let Some((start, end, label)) = Self::bracketed(&text)
-            .into_iter()
-            .rev()
-            .find_map(|(start, end, letter)| Some((start, end, self.label(letter)?)))
-        {
-            return Settled::Label(label, text[start..end].to_owned());
+        let mut letters = Self::bracketed(&text);
+        letters.retain(|(start, _, letter)| {
+            self.label(letter).is_some() && !is_denied(&text[..*start])
+        });
+        if let Some(&(start, end, letter)) = letters.last() {
+            let before = letters.iter().rev().nth(1);
+            let also = before.filter(|before| joined(&text[before.1..start]));
+            if also.is_some_and(|also| !also.2.eq_ignore_ascii_case(letter)) {
+                return Settled::Unclear("more than one choice is named".into());
+            }
+            return Settled::Label(letter.to_uppercase(), text[start..end].to_owned());
         }
         let line = last_line(&text);
         // `B) market`
@@ -374,6 +375,28 @@ impl Options<'_> {
         found.dedup_by(|a, b| a.0 == b.0);
         found.into_iter().map(|(_, choice)| choice).collect()
     }
+}
+
+/// True for what stands between two letters of which neither counts more.
+fn joined(between: &str) -> bool {
+    matches!(
+        between.trim(),
+        "or" | "and" | "/" | "," | "&" | ", or" | ", and"
+    )
+}
+
+/// True if what stands before a letter says that it is not the answer.
+fn is_denied(before: &str) -> bool {
+    let words = before.rsplit(|c: char| c.is_whitespace());
+    let mut words = words.filter(|word| !word.is_empty());
+    let last = words.next().unwrap_or_default().to_lowercase();
+    let second = words.next().unwrap_or_default().to_lowercase();
+    matches!(last.as_str(), "not" | "nor" | "neither" | "except")
+        || last.ends_with("n't")
+        || matches!(
+            (second.as_str(), last.as_str()),
+            ("rather", "than") | ("instead", "of") | ("not", "option" | "choice")
+        )
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -452,6 +475,24 @@ mod tests {
                 ("A", "The answer is A or B.", '?'),
                 ("A", "The answer is bank (a).", '?'),
                 ("A", "The answer is A, bank.", '?'),
+            ],
+        );
+    }
+
+    #[test]
+    fn letters_without_a_mark_that_are_joined_or_denied() {
+        assert_verdicts(
+            &choices(),
+            &[
+                ("B", "It is (a) or (b).", '?'),
+                ("A", "Either (A), or (B)", '?'),
+                ("B", "(A), (B)", '?'),
+                ("B", "It is (B) or (b).", 'r'),
+                ("B", "I would say (B), not (A).", 'r'),
+                ("A", "I would say (B), not (A).", 'w'),
+                ("B", "(B) rather than (A)", 'r'),
+                ("B", "It isn't (A). It must be (B).", 'r'),
+                ("B", "First I thought (A). But (B) fits better.", 'r'),
             ],
         );
     }
