@@ -1,5 +1,8 @@
 //! Units of measurement, exactly: a scale to base units and a dimension.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::One;
@@ -171,14 +174,29 @@ const VOLUMES: &[(&str, i64, i64)] = &[
     ("qt|quart", 946_352_946, 1_000_000_000_000),
 ];
 
+/// A scale, its divisor, and the power of a base unit that is measured.
+type Simple = (i64, i64, (usize, i8));
+
+/// All names of the tables above.
+static SIMPLE: LazyLock<HashMap<&'static str, Simple>> = LazyLock::new(|| {
+    let mut found = HashMap::new();
+    for (table, power) in [
+        (LENGTHS, (LENGTH, 1)),
+        (MASSES, (MASS, 1)),
+        (TIMES, (TIME, 1)),
+        (VOLUMES, (LENGTH, 3)),
+    ] {
+        for (names, scale, divisor) in table {
+            for name in names.split('|') {
+                found.entry(name).or_insert((*scale, *divisor, power));
+            }
+        }
+    }
+    found
+});
+
 /// Looks a single word up; plural and case are forgiven where that is safe.
 pub(super) fn lookup(word: &str) -> Option<Unit> {
-    let simple = |table: &[(&str, i64, i64)], powers: &[(usize, i8)], name: &str| {
-        let (_, numerator, divisor) = table
-            .iter()
-            .find(|(names, ..)| names.split('|').any(|known| known == name))?;
-        Some(Unit::base(*numerator, *divisor, powers))
-    };
     let lower = word.trim_end_matches('.').to_lowercase();
     // Abbreviations keep their case: `M` is no metre. `L` and `KM` are written either way.
     let exact = word.chars().count() > 2
@@ -188,11 +206,9 @@ pub(super) fn lookup(word: &str) -> Option<Unit> {
         return special(word);
     }
     let find = |name: &str| {
-        simple(LENGTHS, &[(LENGTH, 1)], name)
-            .or_else(|| simple(MASSES, &[(MASS, 1)], name))
-            .or_else(|| simple(TIMES, &[(TIME, 1)], name))
-            .or_else(|| simple(VOLUMES, &[(LENGTH, 3)], name))
-            .or_else(|| special(name))
+        let simple = SIMPLE.get(name);
+        let simple = simple.map(|(scale, divisor, power)| Unit::base(*scale, *divisor, &[*power]));
+        simple.or_else(|| special(name))
     };
     find(&lower).or_else(|| {
         let singular = lower.strip_suffix('s').filter(|_| lower.len() > 3)?;
