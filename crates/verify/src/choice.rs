@@ -393,6 +393,7 @@ fn is_denied(before: &str) -> bool {
     let second = words.next().unwrap_or_default().to_lowercase();
     matches!(last.as_str(), "not" | "nor" | "neither" | "except")
         || last.ends_with("n't")
+        || last.ends_with("n’t")
         || matches!(
             (second.as_str(), last.as_str()),
             ("rather", "than") | ("instead", "of") | ("not", "option" | "choice")
@@ -492,6 +493,8 @@ mod tests {
                 ("A", "I would say (B), not (A).", 'w'),
                 ("B", "(B) rather than (A)", 'r'),
                 ("B", "It isn't (A). It must be (B).", 'r'),
+                ("A", "It must be (B). It isn’t (A).", 'w'),
+                ("A", "It is not (A).", '?'),
                 ("B", "First I thought (A). But (B) fits better.", 'r'),
             ],
         );

@@ -1,5 +1,5 @@
 //! Rounding of rows with AVX-512 and with AVX2. The compiler's own vectors of the scalar loop take
-//! three times as long: it spills what it adds up across lanes.
+//! four times as long (`autodidact bench --profile`, rounding): it spills what it adds up across lanes.
 #![expect(unsafe_code, reason = "SIMD kernels")]
 
 use std::arch::x86_64::{
