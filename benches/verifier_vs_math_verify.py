@@ -48,7 +48,7 @@ def table():
             if line.startswith("#") or len(fields) < 4 or fields[4:] not in ([], [""]):
                 continue
             _, gold, candidate, expectation = fields[:4]
-            pairs.append((gold, candidate, expectation == "equal"))
+            pairs.append((gold, candidate.replace("⏎", "\n"), expectation == "equal"))
     return pairs
 
 

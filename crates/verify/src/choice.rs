@@ -169,10 +169,13 @@ fn hidden_formulas(text: &str) -> std::borrow::Cow<'_, str> {
 
 /// True for what stands between two dollar signs if it is more than a letter or a number.
 fn is_formula(inner: &str) -> bool {
-    let bare = TYPOGRAPHY.iter().fold(inner.to_owned(), |text, name| {
-        text.replace(&format!("\\{name}"), "")
-    });
-    !bare.contains('\n') && bare.contains(['=', '^', '_', '+', '<', '>', '\\'])
+    let sets_type = |(at, _): (usize, &str)| {
+        let name = inner.get(at + 1..).unwrap_or_default();
+        TYPOGRAPHY.iter().any(|command| name.starts_with(command))
+    };
+    let mathematics =
+        inner.contains(['=', '^', '_', '+', '<', '>']) || !inner.match_indices('\\').all(sets_type);
+    mathematics && !inner.contains('\n')
 }
 
 struct Options<'a> {

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use autodidact_core::{Choice, Verdict, Verification};
 
 use crate::choice::verify_choice;
-use crate::expression::{Comparison, Options, Outcome, compare};
+use crate::expression::{
+    BROKEN, Comparison, Options, Outcome, compare, is_broken, is_plain_integer,
+};
 use crate::extraction::{Place, Statement, answer_span, find, is_worded, last_span, without_nouns};
 use crate::verifier::{cannot_tell, decided};
 
@@ -21,51 +23,56 @@ pub(crate) struct MathGold<'a> {
     /// As it is compared: without what is around it in a worked solution.
     value: Cow<'a, str>,
     worded: bool,
+    /// The letter of a choice, if gold is nothing else.
+    letter: Option<String>,
     policies: &'a Options,
     /// The answer compared last: the second reading mostly finds the same.
-    last: RefCell<Option<(String, Read)>>,
+    last: RefCell<Option<(String, Comparison)>>,
 }
 
 impl<'a> MathGold<'a> {
     /// Reads gold: the part after `####`, the contents of boxes, or all of it.
     pub(crate) fn new(gold: &'a str, policies: &'a Options) -> Self {
-        let value = stated(gold);
-        let worded = is_worded(&value);
+        // Most golds are integers, which need no reader.
+        let plain = is_plain_integer(gold);
+        let value = if plain {
+            Cow::Borrowed(gold)
+        } else {
+            stated(gold)
+        };
         Self {
+            worded: !plain && is_worded(&value),
+            letter: letter(&value),
             value,
-            worded,
             policies,
             last: RefCell::new(None),
         }
     }
 
-    /// The letter of a choice, if gold is nothing else.
-    pub(crate) fn letter(&self) -> Option<String> {
-        let bare = self.value.replace("\\text", "").replace("\\mathrm", "");
-        let loose = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '{' | '}' | '$' | '.');
-        let mut chars = bare.trim_matches(loose).chars();
-        let letter = chars.next().filter(char::is_ascii_uppercase)?;
-        chars.next().is_none().then(|| letter.to_string())
-    }
-
-    /// Compares the answer of a statement. `conclusions`: in a text without marks, a sentence that
-    /// begins with `therefore` counts more than a later one.
+    /// Compares the answer of a statement. `first`: this is the reading that decides. In a text without
+    /// marks, a sentence that begins with `therefore` then counts more than a later one; of the other
+    /// reading, it is not told how it came about.
     pub(crate) fn verify(
         &self,
         statement: &Statement<'_>,
         choices: &[Choice],
-        conclusions: bool,
+        first: bool,
     ) -> Read {
-        if let Some(letter) = self.letter() {
-            let read = verify_choice(&letter, choices, statement);
+        if let Some(letter) = &self.letter {
+            let read = verify_choice(letter, choices, statement);
             if read.verdict == Verdict::Right {
                 let how = read.how.clone();
                 return (read, vec![how]);
             }
         }
+        if !self.policies.lenient_delimiters && is_broken(&statement.text) {
+            let stated = statement.text.trim().to_owned();
+            let how = format!("`{stated}`: {BROKEN}");
+            return (decided(false, stated, how.clone()), vec![how]);
+        }
         let mut last: Option<Read> = None;
-        for answer in self.answers(statement, conclusions) {
-            let read = self.compare(&answer, statement.place);
+        for answer in self.answers(statement, first) {
+            let read = self.compare(&answer, statement.place, first);
             let right = read.0.verdict == Verdict::Right;
             if right || last.is_none() {
                 last = Some(read);
@@ -117,42 +124,70 @@ impl<'a> MathGold<'a> {
         answers
     }
 
-    /// Compares one answer.
-    pub(crate) fn compare(&self, answer: &str, place: Place) -> Read {
-        if let Some((known, read)) = self.last.borrow().as_ref()
-            && known == answer
-        {
-            return read.clone();
-        }
-        let read = self.compare_anew(answer, place);
-        *self.last.borrow_mut() = Some((answer.to_owned(), read.clone()));
-        read
-    }
-
-    fn compare_anew(&self, answer: &str, place: Place) -> Read {
-        let Comparison { outcome, steps, .. } = compare(&self.value, answer, self.policies);
-        let place = place.as_str();
-        let last = steps
-            .last()
-            .map_or_else(String::new, |step| format!(": {step}"));
-        let gold = &self.value;
-        let verification = match outcome {
-            Outcome::Equal => {
-                let how = format!("`{answer}`, {place}, equals gold `{gold}`{last}");
-                decided(true, answer.to_owned(), how)
-            }
-            Outcome::Different => {
-                let how = format!("`{answer}`, {place}, is not gold `{gold}`{last}");
-                decided(false, answer.to_owned(), how)
-            }
-            Outcome::Unknown(reason) => {
-                let reason =
-                    format!("`{answer}`, {place}, cannot be compared with gold `{gold}`: {reason}");
-                cannot_tell(reason, Some(answer.to_owned()))
+    /// Compares one answer; with `told`, it is also said how.
+    pub(crate) fn compare(&self, answer: &str, place: Place, told: bool) -> Read {
+        let mut last = self.last.borrow_mut();
+        let comparison = match &*last {
+            Some((known, comparison)) if known == answer => comparison,
+            _ => {
+                let comparison = compare(&self.value, answer, self.policies);
+                &last.insert((answer.to_owned(), comparison)).1
             }
         };
-        (verification, steps)
+        if told {
+            return self.told(answer, place, comparison);
+        }
+        let verification = match &comparison.outcome {
+            Outcome::Equal => decided(true, answer.to_owned(), String::new()),
+            Outcome::Different => decided(false, answer.to_owned(), String::new()),
+            Outcome::Unknown(reason) => cannot_tell(reason.as_str(), Some(answer.to_owned())),
+        };
+        (verification, Vec::new())
     }
+
+    fn told(&self, answer: &str, place: Place, comparison: &Comparison) -> Read {
+        let Comparison { outcome, steps, .. } = comparison;
+        let (verb, reason) = match outcome {
+            Outcome::Equal => ("equals", steps.last()),
+            Outcome::Different => ("is not", steps.last()),
+            Outcome::Unknown(reason) => ("cannot be compared with", Some(reason)),
+        };
+        let before_reason = if reason.is_some() { ": " } else { "" };
+        // Joined, not formatted: this is done for every answer.
+        let how = [
+            "`",
+            answer,
+            "`, ",
+            place.as_str(),
+            ", ",
+            verb,
+            " gold `",
+            &self.value,
+            "`",
+            before_reason,
+            reason.map_or("", String::as_str),
+        ]
+        .concat();
+        let verification = match outcome {
+            Outcome::Equal => decided(true, answer.to_owned(), how),
+            Outcome::Different => decided(false, answer.to_owned(), how),
+            Outcome::Unknown(_) => cannot_tell(how, Some(answer.to_owned())),
+        };
+        (verification, steps.clone())
+    }
+}
+
+/// The letter of a choice, if gold is nothing else.
+fn letter(gold: &str) -> Option<String> {
+    let bare = if gold.contains('\\') {
+        Cow::Owned(gold.replace("\\text", "").replace("\\mathrm", ""))
+    } else {
+        Cow::Borrowed(gold)
+    };
+    let loose = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '{' | '}' | '$' | '.');
+    let mut chars = bare.trim_matches(loose).chars();
+    let letter = chars.next().filter(char::is_ascii_uppercase)?;
+    chars.next().is_none().then(|| letter.to_string())
 }
 
 /// What gold states: the part after the last `####`, the contents of boxes, or all of it; without the

@@ -6,7 +6,7 @@ use autodidact_core::{Choice, Flag, Problem, Verdict, Verification, VerifyKind};
 
 use crate::choice::{gold_label, verify_choice};
 use crate::collection::verify_collection;
-use crate::expression::NumberFormat;
+use crate::expression::{NumberFormat, is_plain_integer};
 use crate::extraction::{Place, Statement, Visible, backward, find_in, last_span, visible};
 use crate::gold::Gold;
 use crate::json::verify_json;
@@ -165,7 +165,7 @@ fn numbers(request: &Request<'_>, gold: &str, policies: &Policies) -> Read {
     }
     let gold = MathGold::new(gold, policies);
     two_ways(request, |statement, _| match numeric.written(statement) {
-        Ok(written) => gold.compare(&written, statement.place),
+        Ok(written) => gold.compare(&written, statement.place, true),
         Err(verification) => (*verification, Vec::new()),
     })
 }
@@ -199,6 +199,12 @@ fn two_ways(request: &Request<'_>, read: impl Fn(&Statement<'_>, Way) -> Read) -
     let Some(second) = second_statement(&whole, again, &statement) else {
         return (verification, steps);
     };
+    // A number that stands alone cannot be read in another way.
+    if is_plain_integer(second.text.trim())
+        && verification.extracted.as_deref() == Some(second.text.trim())
+    {
+        return (verification, steps);
+    }
     let (other, _) = read(&second, Way::Second);
     let first_right = verification.verdict == Verdict::Right;
     let second_right = other.verdict == Verdict::Right;

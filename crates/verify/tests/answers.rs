@@ -384,6 +384,7 @@ fn the_tables_hold_for_texts() {
         else {
             continue;
         };
+        let candidate = &candidate.replace('⏎', "\n");
         let found = verify_answer(VerifyKind::Math, gold, &[], candidate);
         if (*expectation == "equal") != (found.verdict == Verdict::Right) {
             failed.push(format!(

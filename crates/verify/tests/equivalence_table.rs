@@ -14,6 +14,7 @@ fn options(name: &str) -> Options {
         "percent fraction" => options.percent = Percent::Fraction,
         "strict tuples" => options.lenient_set_tuple = false,
         "inequality answers" => options.inequality_answers_interval = true,
+        "strict delimiters" => options.lenient_delimiters = false,
         "symmetric" => options.symmetric = true,
         "bases" => options.convert_bases = true,
         "no words" => options.number_words = false,
@@ -39,6 +40,8 @@ fn every_case_of_the_table() {
             panic!("five fields: {line}");
         };
         cases += 1;
+        // Lines of the table hold one case each, so a line break inside one is a sign.
+        let candidate = &candidate.replace('⏎', "\n");
         let found = compare_expressions(gold, candidate, &options(option));
         let outcome = match found.outcome {
             Outcome::Equal => "equal",

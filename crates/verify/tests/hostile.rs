@@ -1,63 +1,18 @@
 //! A megabyte each of what readers choke on: no text takes more than linear time.
 #![allow(clippy::print_stdout, reason = "the slowest text is told")]
 
+#[path = "support/hostile_texts.rs"]
+mod hostile_texts;
+
 use std::time::{Duration, Instant};
 
 use autodidact_core::{Choice, VerifyKind};
 use autodidact_verify::{Line, verify_answer};
+use hostile_texts::PIECES;
 
 const SIZE: usize = 1 << 20;
 /// Many times what a linear reader needs, and a fraction of what a quadratic one does.
 const BOUND: Duration = Duration::from_secs(10);
-
-const PIECES: [&str; 46] = [
-    "\\boxed{",
-    "\\boxed{1}",
-    "\\boxed{1} and ",
-    "\\boxed ",
-    "\\fbox{",
-    "{",
-    "}",
-    "{}",
-    "[",
-    "[1,",
-    "(",
-    "((",
-    "$",
-    "$ ",
-    "$$",
-    "$5 ",
-    "\\(",
-    "\\[",
-    "\\begin{",
-    "answer is ",
-    "the answer is ",
-    "answer ",
-    "answer to ",
-    "answer:\n",
-    "Answer: 5\n",
-    "#",
-    "####",
-    "#### ",
-    "#### 5\n",
-    "<think>",
-    "</think>",
-    "<answer>",
-    "Q:",
-    "\nQ: ",
-    "\nProblem: ",
-    "\nInput: x",
-    "\n",
-    " ",
-    "{\"a\":",
-    "{\"a\":[",
-    "\"",
-    "```",
-    "```\n",
-    "\\",
-    "- ",
-    "1, ",
-];
 
 #[test]
 fn a_megabyte_of_anything_is_read_in_time() {

@@ -31,6 +31,23 @@ impl Bytes {
             Self::Held(bytes) => bytes,
         }
     }
+
+    /// Lets go of the memory of mapped pages that touch a range; the file has them still.
+    fn release(&self, start: usize, length: usize) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self {
+            // SAFETY: the map is of a file and is never written to, so a page that is dropped comes
+            // back from the file, with the same bytes, when it is read again.
+            #[expect(unsafe_code, reason = "dropping pages of a mapped file")]
+            let done = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length)
+            };
+            // Where it cannot be done, only memory is lost.
+            drop(done);
+        }
+        #[cfg(not(unix))]
+        let _ = (start, length);
+    }
 }
 
 /// An open GGUF file, or a directory of safetensors files that shows itself as one: the same
@@ -316,6 +333,12 @@ impl GgufFile {
                 *value += 1.0;
             }
         }
+    }
+
+    /// Lets go of the memory in which a tensor's pages of the file are held: for who keeps the weights
+    /// in another form and hardly ever comes back.
+    pub(crate) fn release(&self, info: &TensorInfo) {
+        self.parts[info.part].release(info.start, info.rows() * info.row_bytes());
     }
 
     /// Dequantizes a whole tensor, row by row.

@@ -165,10 +165,13 @@ impl Source<'_> {
         let [query_key_value, output, gate_up, down] = joined(self.model);
         let matrix = |linears: &[Linear]| {
             if self.streamed {
-                self.stream(layer, linears)
-            } else {
-                self.pack(layer, linears)
+                return self.stream(layer, linears);
             }
+            let packed = self.pack(layer, linears);
+            for info in self.infos(layer, linears)? {
+                self.model.file.release(info);
+            }
+            packed
         };
         Ok(LayerWeights {
             vectors: LayerVectors::read(&self.model.config, &self.model.file, layer)?,

@@ -6,7 +6,7 @@
 //! is trained stays f32: the adapter's own products, its gradients, and the optimizer. As in QLoRA
 //! (Dettmers et al. 2023), the gradient flows through a quantized base into an adapter that is not.
 
-use super::weights::{Group, load};
+use super::weights::{Group, load, release};
 use crate::gguf::{Coding, TensorInfo};
 use crate::kernels::{EightBitPanels, EightBitRows, Level, PANEL, View};
 use crate::profile::{self, LayerKind, timed};
@@ -189,6 +189,7 @@ fn code_layer(model: &Model, layer: usize) -> Result<[Both; 4], EngineError> {
         }
         load(model, &nothing, layer, group, &mut matrix)?;
         let inputs = group.inputs(&model.config);
+        release(model, layer, group)?;
         Ok(Both {
             forward,
             backward: transposed(&matrix, inputs),

@@ -26,10 +26,13 @@ impl Frozen {
         let (config, file) = (&model.config, &model.file);
         let layers = (0..config.layers).map(|layer| LayerVectors::read(config, file, layer));
         let local = config.window.is_some();
+        let head = file.read(config.head(file)?);
+        // Where it is the embedding too, the few rows that are needed come back.
+        file.release(config.head(file)?);
         Ok(Self {
             layers: layers.collect::<Result<_, _>>()?,
             norm: Norm::read(config, file, "output_norm", config.hidden)?,
-            head: file.read(config.head(file)?),
+            head,
             packed_head: None,
             rope: RopeTable::new(config, false, longest),
             local_rope: local.then(|| RopeTable::new(config, true, longest)),
@@ -233,6 +236,7 @@ impl Merged {
                                 let _timing = timed(LayerKind::Merge);
                                 let inputs = group.inputs(&model.config);
                                 both.pack(&matrix, matrix.len() / inputs, inputs);
+                                release(model, worker * share + i, group)?;
                             }
                         }
                         Ok(())
@@ -259,6 +263,16 @@ impl Merged {
     pub(super) fn backward(&self, layer: usize, group: Group) -> Right<'_> {
         self.layers[layer][group as usize].backward()
     }
+}
+
+/// Lets go of the file's pages of a group, whose weights are kept elsewhere.
+pub(super) fn release(model: &Model, layer: usize, group: Group) -> Result<(), EngineError> {
+    for linear in group.linears(&model.config) {
+        model
+            .file
+            .release(model.config.linear(&model.file, layer, linear)?);
+    }
+    Ok(())
 }
 
 /// Writes the linear layers of a group below each other, the adapter merged in: row-major

@@ -1,9 +1,12 @@
 //! The comparison of two answers as they are written.
 
+use std::borrow::Cow;
+
 use super::budget::{Budget, MAX_LENGTH, Trouble};
+use super::delimiters;
 use super::lexer::Reading;
 use super::modular;
-use super::options::Options;
+use super::options::{NumberFormat, Options};
 use super::parser;
 use super::reading;
 use super::shape;
@@ -88,14 +91,24 @@ fn decide(
     steps: &mut Vec<String>,
 ) -> Outcome {
     let plain = options.tolerance.is_none() && options.gold_unit.is_none();
-    if plain && is_plain_integer(gold) && is_plain_integer(candidate) {
-        let (outcome, step) = if gold == candidate {
-            (Outcome::Equal, "the same text")
-        } else {
-            (Outcome::Different, "different: exact rational values")
-        };
-        steps.push(step.into());
-        return outcome;
+    if plain && is_plain_integer(gold) {
+        if gold == candidate {
+            steps.push("the same text".into());
+            return Outcome::Equal;
+        }
+        if let Some(whole) = whole(candidate, options) {
+            let (outcome, step) = if gold == whole {
+                (Outcome::Equal, "equal: exact rational values")
+            } else {
+                (Outcome::Different, "different: exact rational values")
+            };
+            steps.push(step.into());
+            return outcome;
+        }
+    }
+    if !options.lenient_delimiters && delimiters::is_broken(candidate) {
+        steps.push(delimiters::BROKEN.into());
+        return Outcome::Different;
     }
     for (text, whose) in [(gold, "gold"), (candidate, "the candidate")] {
         if is_nothing(text) {
@@ -131,10 +144,42 @@ fn decide(
 
 /// True for an integer that can be written in no other way: two of them, which most answers are, need
 /// no reader.
-fn is_plain_integer(text: &str) -> bool {
+pub(crate) fn is_plain_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let canonical = !digits.starts_with('0') || text == "0";
     canonical && (1..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The plain integer that a number is another way to write: `1,234`, `$18.00`. It is a short way past
+/// the reader, and says what that says (see the test).
+fn whole<'a>(text: &'a str, options: &Options) -> Option<Cow<'a, str>> {
+    if is_plain_integer(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    if options.number_format == NumberFormat::Comma || text.len() > 64 {
+        return None;
+    }
+    let amount = text
+        .strip_prefix('$')
+        .filter(|_| options.accept_missing_unit);
+    let text = amount.unwrap_or(text);
+    let (before, after) = text.split_once('.').unwrap_or((text, "0"));
+    if after.is_empty() || after.bytes().any(|b| b != b'0') {
+        return None;
+    }
+    let mut groups = before.split(',');
+    let first = groups.next()?;
+    let grouped = before.len() > first.len();
+    let digits = first.strip_prefix('-').unwrap_or(first);
+    if grouped && digits.len() > 3 || groups.any(|group| group.len() != 3) {
+        return None;
+    }
+    let whole = if grouped {
+        Cow::Owned(before.replace(',', ""))
+    } else {
+        Cow::Borrowed(before)
+    };
+    is_plain_integer(&whole).then_some(whole)
 }
 
 fn is_nothing(text: &str) -> bool {
@@ -205,6 +250,13 @@ impl Comparer<'_> {
 
     fn read(&mut self, text: &str, reading: Reading) -> Result<Node, Trouble> {
         self.budget.pay(20 * text.len() as u64)?;
+        // Most golds are such, and there is nothing to be read in them.
+        if is_plain_integer(text)
+            && !text.starts_with('-')
+            && let Ok(value) = text.parse()
+        {
+            return Ok(Node::integer(value));
+        }
         let tree = parser::parse(text, reading, self.options.number_words)?;
         shape::standard(tree, self.budget)
     }
@@ -245,4 +297,47 @@ pub(super) fn is_prose(text: &str) -> bool {
         .count();
     let all = text.chars().count();
     letters * 10 >= all * 7
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the reader says, whatever shorter way there may be.
+    fn read(gold: &str, candidate: &str, options: &Options) -> (Outcome, Vec<String>) {
+        let (mut budget, mut steps) = (Budget::new(), Vec::new());
+        let mut comparer = Comparer {
+            options,
+            budget: &mut budget,
+            steps: &mut steps,
+            seed: 1,
+        };
+        let outcome = comparer.texts(gold, candidate);
+        (outcome, steps)
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_says_what_the_reader_says(
+            gold in "-?(0|[1-9][0-9]{0,6})",
+            candidate in "[$]?-?[0-9]{1,4}(,[0-9]{3}){0,2}(,[0-9]{2})?([.]0{0,3}5?)?",
+            point in any::<bool>(),
+            same in any::<bool>(),
+        ) {
+            let options = Options {
+                number_format: if point { NumberFormat::Point } else { NumberFormat::Automatic },
+                ..Options::default()
+            };
+            let written = candidate.split('.').next().unwrap_or_default().replace(',', "");
+            let gold = if same && is_plain_integer(&written) { written } else { gold };
+            if let Some(whole) = whole(&candidate, &options) {
+                let (outcome, steps) = read(&gold, &candidate, &options);
+                let expected = if *whole == gold { Outcome::Equal } else { Outcome::Different };
+                prop_assert_eq!(&outcome, &expected, "{} and {}: {:?}", gold, candidate, steps);
+                prop_assert_eq!(steps.len(), 1, "{} and {}: {:?}", gold, candidate, steps);
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod budget;
 mod canonical;
 mod commands;
 mod compare;
+mod delimiters;
 mod elementary;
 mod evaluate;
 mod interval;
@@ -39,6 +40,9 @@ mod tree;
 mod units;
 mod words;
 
+pub(crate) use delimiters::{BROKEN, is_broken};
+
+pub(crate) use compare::is_plain_integer;
 pub use compare::{Comparison, Outcome, compare};
 pub use options::{NumberFormat, Options, Percent, Tolerance};
 

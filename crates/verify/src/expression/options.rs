@@ -68,6 +68,10 @@ pub struct Options {
     pub convert_units: bool,
     /// A candidate without unit answers gold that has one, and the other way round.
     pub accept_missing_unit: bool,
+    /// A formula may begin or end at a line break (`$`, a line with `9`, `$`), as models write it.
+    /// Otherwise such a `$` opens no formula, which is how Markdown reads it, and what stands there is
+    /// not accepted.
+    pub lenient_delimiters: bool,
     /// The unit a bare gold number is in (`"cm"`).
     pub gold_unit: Option<String>,
 }
@@ -86,6 +90,7 @@ impl Default for Options {
             convert_bases: false,
             convert_units: true,
             accept_missing_unit: true,
+            lenient_delimiters: true,
             gold_unit: None,
         }
     }

@@ -1,11 +1,16 @@
 //! How the text of an answer is to be read: boxes, and what commas in numbers mean.
 
+use std::borrow::Cow;
+
 use super::lexer::Reading;
 use super::numeral::Marks;
 use super::options::{NumberFormat, Options};
 
 /// The content of all boxes, separated by commas, or the text itself.
-pub(super) fn unbox(text: &str) -> String {
+pub(super) fn unbox(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
     let mut contents = Vec::new();
     let mut rest = text;
     while let Some(found) = rest.find("box") {
@@ -45,9 +50,9 @@ pub(super) fn unbox(text: &str) -> String {
         rest = inside.get(end + 1..).unwrap_or_default();
     }
     match contents.as_slice() {
-        [] => text.to_owned(),
-        [only] => (*only).to_owned(),
-        several => several.join(" , "),
+        [] => Cow::Borrowed(text),
+        [only] => Cow::Borrowed(only),
+        several => Cow::Owned(several.join(" , ")),
     }
 }
 
@@ -103,6 +108,9 @@ fn marks_between_digits(text: &str, mark: char) -> Vec<(usize, usize)> {
 
 /// `1.000,50` and `1.234.567`: points that can only group thousands.
 fn continental(text: &str) -> bool {
+    if !text.contains('.') {
+        return false;
+    }
     let points = marks_between_digits(text, '.');
     let commas = marks_between_digits(text, ',');
     let grouped = !points.is_empty() && points.iter().all(|(_, after)| *after == 3);
@@ -115,6 +123,9 @@ fn continental(text: &str) -> bool {
 
 /// One comma in the whole text, between digits, not as a thousands group.
 fn lone_decimal_comma(text: &str) -> bool {
+    if !text.contains(',') {
+        return false;
+    }
     let commas = marks_between_digits(text, ',');
     let written = text.chars().filter(|c| *c == ',').count();
     let leading_zero = text

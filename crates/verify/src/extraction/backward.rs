@@ -66,6 +66,7 @@ pub(crate) fn backward(text: &str) -> Option<Backward> {
 }
 
 fn after_hashes(line: &str) -> Option<&str> {
+    line.rfind('#')?;
     let (_, told) = line.rsplit_once("####")?;
     let heading = told.trim_start_matches(['#', ' ', '*']);
     let worded = heading.starts_with(|c: char| c.is_alphabetic());
@@ -73,21 +74,38 @@ fn after_hashes(line: &str) -> Option<&str> {
 }
 
 fn after_words(line: &str) -> Option<&str> {
-    let lower = line.to_ascii_lowercase();
-    let at = lower.rfind("answer")?;
-    let word = lower.get(..at)?.chars().next_back();
-    if word.is_some_and(|c| c.is_alphanumeric() || c == '/') {
+    const WORD: &[u8] = b"answer";
+    let words = line.as_bytes().windows(WORD.len());
+    let is_word = |bytes: &[u8]| bytes[0] | 0x20 == b'a' && bytes.eq_ignore_ascii_case(WORD);
+    let at = words.enumerate().rev().find(|(_, bytes)| is_word(bytes))?.0;
+    let before = line.get(..at)?.chars().next_back();
+    if before.is_some_and(|c| c.is_alphanumeric() || c == '/') {
         return None;
     }
-    let rest = lower.get(at + "answer".len()..)?;
-    let ends = VERBS
-        .iter()
-        .filter_map(|verb| Some((rest.find(verb)?, verb.len())));
-    let (verb, length) = ends.min()?;
-    if verb > 96 || rest.starts_with("ed") {
+    let rest = line.get(at + WORD.len()..)?;
+    if starts(rest.as_bytes(), "ed") {
         return None;
     }
-    line.get(at + "answer".len() + verb + length..)
+    let verb = first_verb(rest)?;
+    rest.get(verb..)
+}
+
+/// Where the first verb of a sentence ends, if it comes soon.
+fn first_verb(rest: &str) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    (0..bytes.len().min(97)).find_map(|at| {
+        if !matches!(bytes[at], b':' | b'=' | b' ') {
+            return None;
+        }
+        let verb = VERBS.iter().find(|verb| starts(&bytes[at..], verb))?;
+        Some(at + verb.len())
+    })
+}
+
+/// True if a text begins so, in whatever case.
+fn starts(text: &[u8], beginning: &str) -> bool {
+    let head = text.get(..beginning.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(beginning.as_bytes()))
 }
 
 /// The contents of the last box and of those right before it.
@@ -96,6 +114,9 @@ fn boxes(text: &str) -> Option<String> {
     let mut text = text;
     // An empty box at the end is passed over, and no more than a few are looked at.
     for _ in 0..MOST_BOXES {
+        if !text.contains('\\') {
+            break;
+        }
         let at = ["\\boxed", "\\fbox"]
             .iter()
             .filter_map(|name| text.rfind(name))

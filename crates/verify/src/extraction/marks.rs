@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+/// Marks that are looked at, from the end of the text.
+const MOST_MARKS: usize = 2048;
+
 /// What announces an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -159,7 +162,8 @@ pub(super) fn marks(text: &str) -> Vec<Mark> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for hit in words.find_iter(text) {
+    let hits: Vec<_> = words.find_iter(text).collect();
+    for hit in hits.iter().skip(hits.len().saturating_sub(MOST_MARKS)) {
         let index = hit.pattern().as_usize();
         let (start, end) = (hit.start(), hit.end());
         let rest = text.get(end..).unwrap_or_default();

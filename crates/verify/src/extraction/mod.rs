@@ -11,6 +11,7 @@ mod marks;
 mod pieces;
 mod span;
 mod statement;
+mod tags;
 mod visible;
 mod words;
 

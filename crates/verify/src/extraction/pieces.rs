@@ -1,7 +1,7 @@
 //! A text in pieces: formulas (`$…$`, `\(…\)`, `\[…\]`, environments) and words, and how much each
 //! looks like mathematics.
 
-use super::words::{CONNECTIVES, is_known};
+use super::words::{CONNECTIVES, is_among, is_known};
 
 /// Bytes of one formula.
 const LONGEST_FORMULA: usize = 4096;
@@ -240,14 +240,13 @@ fn looks(word: &str) -> Looks {
     if matches!(bare, "-" | "/" | "*" | "[" | "]" | "}" | "–") {
         return Looks::Loose;
     }
-    let lower = bare.to_lowercase();
     let slashed =
         bare.contains(['/', '*']) && bare.chars().filter(|c| c.is_alphabetic()).count() <= 4;
     let single = bare.trim_matches(['-', '[', ']', '\'']).chars().count() == 1;
-    if single || slashed || is_known(bare) || CONNECTIVES.contains(&lower.as_str()) {
+    if single || slashed || is_known(bare) || is_among(bare, &CONNECTIVES) {
         return Looks::Loose;
     }
-    if lower == "π" || lower == "infinity" {
+    if bare == "π" || bare.eq_ignore_ascii_case("infinity") {
         return Looks::Strong;
     }
     Looks::Word

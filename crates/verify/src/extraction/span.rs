@@ -4,7 +4,9 @@
 //! pieces that can be mathematics are one *run*; an answer is a run, or a whole sentence of words.
 
 use super::pieces::{Looks, Piece, bare, ends_in_word, pieces};
-use super::words::{CONCLUSIONS, CONNECTIVES, DENIALS, LEADS, REASONS, is_number_word, is_unit};
+use super::words::{
+    CONCLUSIONS, CONNECTIVES, DENIALS, LEADS, REASONS, is_among, is_number_word, is_unit,
+};
 
 /// Bytes of a statement that are looked at; of a text without marks, from its end.
 const LONGEST: usize = 16 * 1024;
@@ -15,7 +17,7 @@ pub(crate) fn answer_span(statement: &str, worded: bool) -> String {
     let pieces = pieces(head(statement.trim_start_matches(signs), LONGEST));
     let mut sentence = first_sentence(&pieces);
     while let Some((first, rest)) = sentence.split_first() {
-        let lead = LEADS.contains(&bare(first.text).to_lowercase().as_str());
+        let lead = is_among(bare(first.text), &LEADS);
         if rest.is_empty() || first.formula || !lead || (worded && first.text.len() > 3) {
             break;
         }
@@ -61,8 +63,7 @@ pub(crate) fn last_span(text: &str, worded: bool, conclusions: bool) -> String {
     }
     let concludes = |sentence: &&&[Piece<'_>]| {
         let first = sentence.first().map_or("", |first| bare(first.text));
-        let known = CONCLUSIONS.contains(&first.to_lowercase().as_str());
-        known && !runs(sentence).is_empty()
+        is_among(first, &CONCLUSIONS) && !runs(sentence).is_empty()
     };
     let concluding = sentences
         .iter()
@@ -126,7 +127,7 @@ fn first_sentence<'a, 'b>(pieces: &'b [Piece<'a>]) -> &'b [Piece<'a>] {
 }
 
 fn is_reason(piece: &Piece<'_>) -> bool {
-    !piece.formula && REASONS.contains(&bare(piece.text).to_lowercase().as_str())
+    !piece.formula && is_among(bare(piece.text), &REASONS)
 }
 
 /// Maximal runs of mathematics with something strong in them, as (first, end).
@@ -148,7 +149,7 @@ fn runs(pieces: &[Piece<'_>]) -> Vec<(usize, usize)> {
         let connective = |index: usize| {
             pieces.get(index).is_some_and(|piece| {
                 !piece.formula
-                    && CONNECTIVES.contains(&bare(piece.text).to_lowercase().as_str())
+                    && is_among(bare(piece.text), &CONNECTIVES)
                     && !(is_unit(&bare(piece.text).to_lowercase()) && index > at)
             })
         };
@@ -193,8 +194,8 @@ fn last_asserted(sentence: &[Piece<'_>], runs: &[(usize, usize)]) -> Option<(usi
     let denied = |(start, _): &&(usize, usize)| {
         let before = start.checked_sub(1).and_then(|before| sentence.get(before));
         before.is_some_and(|word| {
-            let word = bare(word.text).to_lowercase();
-            word != "of" && DENIALS.contains(&word.as_str())
+            let word = bare(word.text);
+            !word.eq_ignore_ascii_case("of") && is_among(word, &DENIALS)
         })
     };
     runs.iter().rev().find(|run| !denied(run)).copied()

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
 use regex::Regex;
 
 use super::marks::{marks, window_back};
+use super::tags::tags;
 
 /// Bytes of a text that are looked at, from its end; reasoning blocks do not count.
-const LONGEST: usize = 256 * 1024;
+const LONGEST: usize = 128 * 1024;
 /// Questions shorter than this, in bytes, may stand in an answer by chance.
 const LEAST_ECHO: usize = 16;
 
@@ -23,20 +23,6 @@ pub(crate) struct Visible<'a> {
     /// True if it was the scratchpad of the addition task.
     pub after_scratchpad: bool,
 }
-
-/// Tags around reasoning: those of reasoning models, and the scratchpad of the addition task (STaR,
-/// figure 2). The first group is the tag's name, the second the slash of a closing tag.
-static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)<(?P<c1>/?)(?P<n1>think|thinking|thought|thoughts|reasoning|reflection|reason|analysis",
-        r"|scratch|scratchpad|seed:think|antthinking|inner_thoughts)>",
-        r"|\[(?P<c2>/?)(?P<n2>THINK|THINKING|REASONING)\]",
-        r"|◁(?P<c3>/?)(?P<n3>think)▷",
-        r"|<\|(?P<n4>begin|end)_of_thought\|>",
-        r"|<\|(?P<n5>START|END)_THINKING\|>",
-    ))
-    .ok()
-});
 
 /// Where a chat format says that the final message begins (harmony), or ends.
 const FINAL: &str = "<|channel|>final<|message|>";
@@ -71,67 +57,55 @@ static FOLLOW_UP: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static ANSWER_LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?mi)^[ \t>#*_]{0,12}(?:A|Answer|Solution)[*_]{0,2}[:：]").ok());
 
-/// One of these is in every text that [`TAG`] matches, and one of [`FOLLOW_UP_WORDS`] where
-/// [`FOLLOW_UP`] does. Looking for them is much faster.
-static TAG_STARTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    automaton(&[
-        "think",
-        "thought",
-        "reason",
-        "reflection",
-        "analysis",
-        "scratch",
-        "inner_",
-    ])
-});
+/// One of these, or a `Q` with what may follow it, begins every line at which [`FOLLOW_UP`] matches.
+const FOLLOW_UP_WORDS: [&str; 18] = [
+    "question",
+    "new question",
+    "next question",
+    "human",
+    "user",
+    "student",
+    "problem",
+    "instruction",
+    "input",
+    "exercise",
+    "example",
+    "context",
+    "passage",
+    "<|im_start|>",
+    "<|user|>",
+    "<|start_header_id|>",
+    "<start_of_turn>",
+    "[inst]",
+];
 
-static FOLLOW_UP_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    automaton(&[
-        "q:",
-        "q：",
-        "q*",
-        "q_",
-        "q ",
-        "q0",
-        "q1",
-        "q2",
-        "q3",
-        "q4",
-        "q5",
-        "q6",
-        "q7",
-        "q8",
-        "q9",
-        "question",
-        "human",
-        "user",
-        "student",
-        "problem",
-        "instruction",
-        "input",
-        "exercise",
-        "example",
-        "context",
-        "passage",
-        "[inst]",
-    ])
-});
-
-fn automaton(words: &[&str]) -> Option<AhoCorasick> {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(words)
-        .ok()
+/// Whether [`FOLLOW_UP`] can match at all: looking at the beginnings of lines is much faster.
+fn may_follow_up(text: &str) -> bool {
+    text.split('\n').any(|line| {
+        let line = line.trim_start_matches([' ', '\t', '>', '#', '*', '_']);
+        let begins = |word: &str| {
+            let head = line.as_bytes().get(..word.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        if begins("q") {
+            return line.get(1..).is_some_and(|rest| {
+                rest.starts_with(|c: char| c.is_ascii_digit() || " :：*_".contains(c))
+            }) || begins("question");
+        }
+        FOLLOW_UP_WORDS.iter().any(|word| begins(word))
+    })
 }
 
-fn may_match(words: &LazyLock<Option<AhoCorasick>>, text: &str) -> bool {
-    words.as_ref().is_none_or(|words| words.is_match(text))
+/// Where a text has `<` with what follows it.
+fn angles(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let all = text.match_indices('<');
+    all.filter_map(|(at, _)| Some((at, text.get(at..)?)))
 }
 
 /// Reads past reasoning blocks, the echo of `prompt` (the question, or all that the model was shown),
 /// and everything after the end of the answer.
 pub(crate) fn visible<'a>(text: &'a str, prompt: Option<&str>) -> Visible<'a> {
-    let after_scratchpad = text.contains("</scratch>");
+    let after_scratchpad = angles(text).any(|(_, tag)| tag.starts_with("</scratch>"));
     let (text, after_block) = match without_blocks(text) {
         (Cow::Borrowed(text), after_block) => {
             (Cow::Borrowed(window_back(text, LONGEST)), after_block)
@@ -169,47 +143,34 @@ fn without_blocks(text: &str) -> (Cow<'_, str>, bool) {
     if !text.contains(['<', '[', '◁']) {
         return (Cow::Borrowed(text), false);
     }
-    if let Some(at) = text.rfind(FINAL) {
-        return (Cow::Borrowed(&text[at + FINAL.len()..]), true);
+    if angles(text).any(|(_, tag)| tag.starts_with("<|channel|>")) {
+        if let Some(at) = text.rfind(FINAL) {
+            return (Cow::Borrowed(&text[at + FINAL.len()..]), true);
+        }
+        if let Some(at) = text.find(ANALYSIS) {
+            return (Cow::Borrowed(&text[..at]), true);
+        }
     }
-    if let Some(at) = text.find(ANALYSIS) {
-        return (Cow::Borrowed(&text[..at]), true);
-    }
-    let Some(tags) = TAG.as_ref().filter(|_| may_match(&TAG_STARTS, text)) else {
-        return (Cow::Borrowed(text), false);
-    };
     let mut kept = String::new();
-    let mut inside: Option<(String, usize)> = None;
+    let mut inside: Option<(&str, usize)> = None;
     let mut from = 0;
     let mut any = false;
-    for found in tags.captures_iter(text) {
-        let Some(whole) = found.get(0) else { continue };
-        let named = ["n1", "n2", "n3", "n4", "n5"]
-            .iter()
-            .find_map(|n| found.name(n))
-            .map_or("", |name| name.as_str())
-            .to_lowercase();
-        let slash = ["c1", "c2", "c3"].iter().find_map(|n| found.name(n));
-        let (name, closes) = match named.as_str() {
-            "begin" | "start" => (String::new(), false),
-            "end" => (String::new(), true),
-            _ => (named, slash.is_some_and(|slash| !slash.is_empty())),
-        };
+    for tag in tags(text) {
         any = true;
         match &mut inside {
-            None if closes => {
+            None if tag.closes => {
                 kept.clear();
-                from = whole.end();
+                from = tag.end;
             }
             None => {
-                kept.push_str(text.get(from..whole.start()).unwrap_or_default());
-                inside = Some((name, 1));
+                kept.push_str(text.get(from..tag.start).unwrap_or_default());
+                inside = Some((tag.name, 1));
             }
-            Some((open, depth)) if *open == name => {
-                *depth = if closes { *depth - 1 } else { *depth + 1 };
+            Some((open, depth)) if *open == tag.name => {
+                *depth = if tag.closes { *depth - 1 } else { *depth + 1 };
                 if *depth == 0 {
                     inside = None;
-                    from = whole.end();
+                    from = tag.end;
                 }
             }
             Some(_) => {}
@@ -276,22 +237,16 @@ fn repeated_question(text: &str, prompt: &str) -> Option<usize> {
 
 /// Where a chat template's end of message stands, if there is text before it.
 fn chat_end(text: &str) -> usize {
-    if !text.contains('<') {
-        return text.len();
-    }
-    let ends = ENDS.iter().filter_map(|end| text.find(end));
-    ends.filter(|at| !text.get(..*at).unwrap_or("").trim().is_empty())
-        .min()
-        .unwrap_or(text.len())
+    let blank = text.len() - text.trim_start().len();
+    let mut ends = angles(text).filter(|(at, _)| *at > blank);
+    let end = ends.find(|(_, tag)| ENDS.iter().any(|end| tag.starts_with(end)));
+    end.map_or(text.len(), |(at, _)| at)
 }
 
 /// The part before the model went on with a question of its own; and where the text begins with a
 /// question, the part after that.
 fn own_answer(text: &str) -> (usize, usize) {
-    let Some(follow_up) = FOLLOW_UP
-        .as_ref()
-        .filter(|_| may_match(&FOLLOW_UP_WORDS, text))
-    else {
+    let Some(follow_up) = FOLLOW_UP.as_ref().filter(|_| may_follow_up(text)) else {
         return (0, text.len());
     };
     let mut start = 0;

@@ -85,6 +85,15 @@ const NAMES: [&str; 42] = [
 /// Words beside units that belong to a quantity.
 const OF_UNITS: [&str; 3] = ["square", "cubic", "sq"];
 
+/// True if a list in lower case has the word, in whatever case that is written.
+pub(super) fn is_among(word: &str, list: &[&str]) -> bool {
+    if word.is_ascii() {
+        list.iter().any(|known| known.eq_ignore_ascii_case(word))
+    } else {
+        list.contains(&word.to_lowercase().as_str())
+    }
+}
+
 /// True for a name, a number word or a unit.
 pub(super) fn is_known(word: &str) -> bool {
     let lower = word.to_lowercase();

@@ -8,7 +8,7 @@ use crate::extraction::{Visible, visible};
 use crate::verifier::{cannot_tell, decided};
 
 /// Bytes that are read while looking for a value in prose.
-const BUDGET: usize = 8 << 20;
+const BUDGET: usize = 2 << 20;
 
 /// Compares the last JSON value of `text` with `gold`.
 pub(crate) fn verify_json(gold: &str, text: &str, prompt: Option<&str>) -> Verification {
