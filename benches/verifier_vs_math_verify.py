@@ -161,7 +161,24 @@ def number_text(rng, number):
     if number.denominator == 1:
         return str(number.numerator)
     sign, top = ("-", -number.numerator) if number < 0 else ("", number.numerator)
-    return rng.choice([f"{sign}\\frac{{{top}}}{{{number.denominator}}}", f"{sign}\\frac{{{top}}}{{{number.denominator}}}"])
+    if 10**6 % number.denominator == 0 and rng.random() < 0.3:
+        return f"{sign}{float(abs(number)):.6f}".rstrip("0")
+    return f"{sign}\\{rng.choice(FRACTIONS)}{{{top}}}{{{number.denominator}}}"
+
+
+FRACTIONS = ["frac", "frac", "dfrac", "tfrac"]
+
+
+def is_simple(tree):
+    """A letter, or a whole number without sign."""
+    return tree[0] == "variable" or (tree[0] == "number" and tree[1] >= 0 and tree[1].denominator == 1)
+
+
+def joined(rng, left, right, text):
+    """Whether a product may be written without a sign: `3x`, `xy`, `3(x + 1)`."""
+    if left[0] == "number" and is_simple(left):
+        return text[0].isalpha() or text.startswith(("(", "\\left("))
+    return left[0] == "variable" and right[0] == "variable"
 
 
 RANK = {"+": 1, "-": 1, "*": 2, "/": 2, "power": 3}
@@ -177,13 +194,18 @@ def latex(rng, tree, outer=0, right=False):
         return tree[1]
     rank = RANK[kind]
     if kind == "power":
-        text = f"{latex(rng, tree[1], 4)}^{{{tree[2]}}}"
+        text = f"{latex(rng, tree[1], 4)}^" + (f"{{{tree[2]}}}" if rng.random() < 0.5 else str(tree[2]))
     elif kind == "/":
-        return f"\\frac{{{latex(rng, tree[1])}}}{{{latex(rng, tree[2])}}}" if outer < 3 else (
-            f"\\left(\\frac{{{latex(rng, tree[1])}}}{{{latex(rng, tree[2])}}}\\right)")
+        if outer == 0 and is_simple(tree[1]) and is_simple(tree[2]) and rng.random() < 0.3:
+            return f"{latex(rng, tree[1])}/{latex(rng, tree[2])}"
+        text = f"\\{rng.choice(FRACTIONS)}{{{latex(rng, tree[1])}}}{{{latex(rng, tree[2])}}}"
+        return text if outer < 3 else f"\\left({text}\\right)"
     else:
         sign = {"+": " + ", "-": " - ", "*": rng.choice([" \\cdot ", " \\times "])}[kind]
-        text = latex(rng, tree[1], rank) + sign + latex(rng, tree[2], rank, True)
+        right_text = latex(rng, tree[2], rank, True)
+        if kind == "*" and joined(rng, tree[1], tree[2], right_text) and rng.random() < 0.6:
+            sign = ""
+        text = latex(rng, tree[1], rank) + sign + right_text
     if outer > rank or (outer == rank and (right or kind == "power")):
         return f"({text})" if rng.random() < 0.5 else f"\\left({text}\\right)"
     return text

@@ -259,7 +259,7 @@ impl Lexer {
         }
         let is_word = self.quoted
             || self.is_unit_here(&run)
-            || words::is_word(&run)
+            || (words::is_word(&run) && !self.is_product_here(&run))
             || (glued && run.chars().count() > 2);
         if is_word {
             self.push(Token::Word(run));
@@ -271,6 +271,21 @@ impl Lexer {
         for c in run.chars() {
             self.push(letter(&c.to_string()));
         }
+    }
+
+    /// `by` and its kin are products of letters, unless they stand between numbers (`3 by 4`) or beside
+    /// words.
+    fn is_product_here(&self, run: &str) -> bool {
+        if !matches!(run, "by" | "as" | "at" | "an") {
+            return false;
+        }
+        let next = |ahead: usize| self.peek(0) == Some(' ') && self.peek(ahead).is_some();
+        let number = self.spaced && matches!(self.last(), Some(Token::Numeral { .. }));
+        let between = number && next(1) && self.peek(1).is_some_and(|c| c.is_ascii_digit());
+        let letter = |ahead: usize| self.peek(ahead).is_some_and(char::is_alphabetic);
+        let before_word = next(3) && (1..=3).all(letter);
+        let after_word = matches!(self.last(), Some(Token::Word(_)));
+        !(between || before_word || after_word)
     }
 
     /// `sinx`, `xor`: a name with letters around it.

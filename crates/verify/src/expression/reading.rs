@@ -106,7 +106,8 @@ fn marks_between_digits(text: &str, mark: char) -> Vec<(usize, usize)> {
     found
 }
 
-/// `1.000,50` and `1.234.567`: points that can only group thousands.
+/// `1.000,50` and `1.234.567`: points that can only group thousands. Without a comma they must stand in one
+/// number: `1.234 + 5.678` is a sum of decimals.
 fn continental(text: &str) -> bool {
     if !text.contains('.') {
         return false;
@@ -117,8 +118,16 @@ fn continental(text: &str) -> bool {
     let commas_written = text.chars().filter(|c| *c == ',').count();
     grouped
         && commas_written == commas.len()
-        && (commas.len() == 1 || (points.len() >= 2 && commas.is_empty()))
+        && (commas.len() == 1
+            || (commas.is_empty() && numbers(text).all(|n| n.matches('.').count() >= 2)))
         && text.find('.') < text.find(',').or(Some(usize::MAX))
+}
+
+/// The numbers of a text that have a point.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let runs = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    runs.map(|run| run.trim_matches('.'))
+        .filter(|run| run.contains('.'))
 }
 
 /// One comma in the whole text, between digits, not as a thousands group.
@@ -161,5 +170,6 @@ mod tests {
         assert!(!lone_decimal_comma("1,000") && !lone_decimal_comma("1,2,3"));
         assert!(continental("1.000,50") && continental("1.234.567"));
         assert!(!continental("1.000") && !continental("1,000.50"));
+        assert!(!continental("1.234 + 5.678") && continental("1.234.567 + 7.654.321."));
     }
 }

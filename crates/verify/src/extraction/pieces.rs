@@ -65,7 +65,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     found
 }
 
-/// What only its neighbours can tell: `a` is an article before a word, and a full stop after a formula
+/// What only its neighbours can tell: `a` is an article unless it stands beside mathematics or a sign, and a full stop after a formula
 /// ends the sentence.
 fn mend(pieces: &mut [Piece<'_>]) {
     for index in 0..pieces.len() {
@@ -74,7 +74,10 @@ fn mend(pieces: &mut [Piece<'_>]) {
         let Some(piece) = pieces.get(index).copied() else {
             continue;
         };
-        let strong = |piece: Option<Piece<'_>>| piece.is_some_and(|p| p.looks == Looks::Strong);
+        let sign = |text: &str| matches!(text, "-" | "–" | "−" | "*" | "/");
+        let strong = |piece: Option<Piece<'_>>| {
+            piece.is_some_and(|p| p.looks == Looks::Strong || sign(p.text))
+        };
         let lone = matches!(bare(piece.text), "a" | "A" | "I");
         let looks = if lone && !piece.formula && !(strong(before) || strong(after)) {
             Looks::Word
