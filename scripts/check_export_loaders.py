@@ -18,6 +18,7 @@ stack. A program that cannot be installed is left out, with the reason. Ends wit
 """
 
 import argparse
+import importlib.machinery
 import json
 import os
 import subprocess
@@ -77,6 +78,12 @@ def check_mlx(work, folders):
 
 
 def check_llama_factory(work, folders):
+    try:
+        import torchaudio  # noqa: F401
+    except Exception:  # noqa: BLE001
+        # It is for sound, which no export holds, and PyPI's lags behind torch: an empty module does.
+        sys.modules["torchaudio"] = types.ModuleType("torchaudio")
+        sys.modules["torchaudio"].__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
     from llamafactory.data.loader import _load_single_dataset
     from llamafactory.data.parser import get_dataset_list
     from llamafactory.data.template import get_template_and_fix_tokenizer
