@@ -170,7 +170,7 @@ async fn requests_and_tokens_hold_in_every_window_as_the_server_sees_it() {
     assert!(results.iter().all(Result::is_ok));
     assert!(stall < window / 2, "this machine stood still for {stall:?}");
     // What was sent before a stall of the machine arrives after it, nearer to what is sent next.
-    let window = window - stall;
+    let window = window.saturating_sub(stall);
     let seen: Vec<(Instant, u32)> = server
         .received()
         .iter()
