@@ -47,6 +47,18 @@ def arguments():
     return args
 
 
+def post(connection, path, body):
+    """A connection that the server has closed after its last answer (llama.cpp's does) is made anew."""
+    headers = {"content-type": "application/json"}
+    try:
+        connection.request("POST", path, body, headers)
+        return connection.getresponse()
+    except ConnectionError:
+        connection.close()
+        connection.request("POST", path, body, headers)
+        return connection.getresponse()
+
+
 def ask(connection, path, model, number, tokens):
     """One streamed completion: seconds to the first token, seconds to the last, tokens."""
     body = {
@@ -59,8 +71,7 @@ def ask(connection, path, model, number, tokens):
         "stream_options": {"include_usage": True},
     }
     begun = time.perf_counter()
-    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
-    response = connection.getresponse()
+    response = post(connection, path, json.dumps(body))
     if response.status != 200:
         raise SystemExit(f"{response.status}: {response.read().decode()}")
     first, usage = None, None
