@@ -299,6 +299,25 @@ mod tests {
     }
 
     #[test]
+    fn a_formula_at_line_breaks_is_accepted_only_where_that_is_lenient() {
+        for (text, lenient, strict) in [
+            ("So it is\n$\n9\n$", Verdict::Right, Verdict::Wrong),
+            ("The answer is $\n9\n$.", Verdict::Right, Verdict::Wrong),
+            ("The answer is $9$.", Verdict::Right, Verdict::Right),
+        ] {
+            let request = Request::new(VerifyKind::Math, "9", text);
+            for (lenient_delimiters, expected) in [(true, lenient), (false, strict)] {
+                let policies = Policies {
+                    lenient_delimiters,
+                    ..Policies::default()
+                };
+                let found = explain(&request, &policies).verification;
+                assert_eq!(found.verdict, expected, "{text:?}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
     fn readings_that_differ_are_told() {
         for (kind, text) in [
             (VerifyKind::Number, "\\boxed{3}. The answer is 4."),

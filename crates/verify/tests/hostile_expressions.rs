@@ -6,7 +6,7 @@ mod hostile_texts;
 use std::time::{Duration, Instant};
 
 use autodidact_verify::{Options, Outcome, compare_expressions};
-use hostile_texts::expressions;
+use hostile_texts::{expressions, pairs};
 
 /// The budget of one direction, with room for the step that runs out of it.
 const MOST_OPERATIONS: u64 = 5_000_000;
@@ -14,29 +14,20 @@ const MOST_OPERATIONS: u64 = 5_000_000;
 #[test]
 fn hostile_answers_stay_within_the_budget() {
     let options = Options::default();
-    let texts = expressions();
     let mut slow = Vec::new();
-    for text in &texts {
-        for (gold, candidate) in [
-            ("5", text.clone()),
-            (r"\sqrt{2}+\pi x", text.clone()),
-            (r"x^2+\sin x = 3", text.clone()),
-            (text.as_str(), format!("({text})+0")),
-            (text.as_str(), format!("{text} 1")),
-        ] {
-            let started = Instant::now();
-            let found = compare_expressions(gold, &candidate, &options);
-            let took = started.elapsed();
-            let shown: String = format!("{gold} | {candidate}").chars().take(90).collect();
-            assert!(
-                found.operations <= MOST_OPERATIONS,
-                "{shown}: {} operations",
-                found.operations
-            );
-            assert!(took < Duration::from_secs(2), "{shown}: {took:?}");
-            if took > Duration::from_millis(40) {
-                slow.push(format!("{took:?} {} operations: {shown}", found.operations));
-            }
+    for (gold, candidate) in pairs() {
+        let started = Instant::now();
+        let found = compare_expressions(&gold, &candidate, &options);
+        let took = started.elapsed();
+        let shown: String = format!("{gold} | {candidate}").chars().take(90).collect();
+        assert!(
+            found.operations <= MOST_OPERATIONS,
+            "{shown}: {} operations",
+            found.operations
+        );
+        assert!(took < Duration::from_secs(2), "{shown}: {took:?}");
+        if took > Duration::from_millis(40) {
+            slow.push(format!("{took:?} {} operations: {shown}", found.operations));
         }
     }
     println!("{}", slow.join("\n"));

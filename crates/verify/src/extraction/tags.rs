@@ -1,5 +1,8 @@
 //! Tags around reasoning: those of reasoning models, and the scratchpad of the addition task (STaR,
 //! figure 2).
+//!
+//! Looked for by hand: captures of a regular expression took 0.3 µs a tag, and a megabyte of nothing but
+//! tags over 50 ms.
 
 /// Names between `<` and `>`.
 const ANGLES: [&str; 13] = [

@@ -153,3 +153,15 @@ pub(crate) fn expressions() -> Vec<String> {
     texts.push(matrix.repeat(20));
     texts
 }
+
+/// Pairs of gold and candidate with every one of [`expressions`] in them.
+pub(crate) fn pairs() -> Vec<(String, String)> {
+    let golds = ["5", r"\sqrt{2}+\pi x", r"x^2+\sin x = 3"];
+    let of = |text: &String| {
+        let against = golds.map(|gold| (gold.to_owned(), text.clone()));
+        let own = [format!("({text})+0"), format!("{text} 1")];
+        let own = own.map(|candidate| (text.clone(), candidate));
+        against.into_iter().chain(own).collect::<Vec<_>>()
+    };
+    expressions().iter().flat_map(of).collect()
+}
