@@ -258,6 +258,7 @@ def decoding_theirs(given, model):
 
 def training_ours(given, model, path, limit):
     command = [TRAINING, "run", model, path, "--steps", given.steps, "--threads", given.threads, "--rank", RANK]
+    command += ["--arithmetic", "eight-bit"]
     said = run_json(command, limit)
     batch = said["batches"][0]
     seconds = statistics.median(batch["seconds"][1:] or batch["seconds"])

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use autodidact_engine::gguf::{GgufFile, TensorType};
 use autodidact_engine::{
     Arithmetic, Model, ModelShape, PreferenceLoss, PreferencePair, Trained, Trainer,
-    TrainerOptions, TrainingData, TrainingExample, Vocabulary,
+    TrainerOptions, TrainingData, TrainingExample, Vocabulary, WeightStorage,
 };
 use common::golden;
 
@@ -222,4 +222,30 @@ fn weights_that_are_not_quantized_are_multiplied_in_full() {
             .collect::<Vec<_>>()
     };
     assert_eq!(losses(Arithmetic::EightBit), losses(Arithmetic::Full));
+}
+
+/// In the file, every thread unpacks what it multiplies with; in memory all is unpacked once.
+#[test]
+fn weights_in_the_file_give_the_same_bits() {
+    for tensor_type in [TensorType::Q8_0, TensorType::Q4_0] {
+        let model = base(tensor_type);
+        let run = |storage: WeightStorage, arithmetic: Arithmetic| {
+            let options = TrainerOptions {
+                storage,
+                ..options(arithmetic)
+            };
+            let mut trainer = trainer(&model, options);
+            stir(&mut trainer);
+            for _ in 0..3 {
+                trainer.step().unwrap();
+            }
+            let bits: Vec<u32> = trainer.values().iter().map(|v| v.to_bits()).collect();
+            bits
+        };
+        for arithmetic in [Arithmetic::EightBit, Arithmetic::Full] {
+            let expected = run(WeightStorage::Packed, arithmetic);
+            let streamed = run(WeightStorage::Streamed, arithmetic);
+            assert!(streamed == expected, "{tensor_type:?}, {arithmetic:?}");
+        }
+    }
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use autodidact_core::{FinishReason, ModelSource};
 use autodidact_engine::{
-    Arithmetic, Finished, Model, Request, Sampler, SamplingOptions, Tokenizer, WeightStorage,
+    Arithmetic, Finished, Model, Request, Sampler, SamplingOptions, Tokenizer, Trainer,
+    TrainerOptions, TrainingExample, WeightStorage,
 };
 use autodidact_models::{Fetcher, NoProgress};
 use serde_json::Value;
@@ -200,6 +201,29 @@ fn weights_that_stay_in_the_file_give_the_same_bits() {
     assert!(streamed(Arithmetic::Full) == bits(&SAMPLER));
     let packed = sampler(WeightStorage::Packed, Arithmetic::EightBit);
     assert!(streamed(Arithmetic::EightBit) == bits(&packed));
+}
+
+/// The same on the way back, whose pieces are 256 outputs of 512 weights.
+#[test]
+fn training_with_weights_that_stay_in_the_file_gives_the_same_bits() {
+    let example = TrainingExample {
+        tokens: (0..12).map(|i| 100 + 31 * i).collect(),
+        prompt_tokens: 4,
+    };
+    let gradient = |storage: WeightStorage| {
+        let options = TrainerOptions {
+            rank: 4,
+            arithmetic: Arithmetic::EightBit,
+            storage,
+            ..TrainerOptions::default()
+        };
+        let model = Arc::new(Model::open(&model_file()).unwrap());
+        let mut trainer = Trainer::new(model, vec![example.clone()], options).unwrap();
+        let (loss, gradient) = trainer.loss_and_gradient().unwrap();
+        let bits: Vec<u32> = gradient.iter().map(|g| g.to_bits()).collect();
+        (loss.to_bits(), bits)
+    };
+    assert!(gradient(WeightStorage::Streamed) == gradient(WeightStorage::Packed));
 }
 
 /// Eight bits change the probabilities of tokens by little: the recorded text is as likely within a

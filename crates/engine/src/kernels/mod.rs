@@ -28,7 +28,8 @@ pub(crate) use activation::{
 pub(crate) use aligned::Aligned;
 pub(crate) use backward::{add_scaled, softmax_backward};
 pub(crate) use eight_bit::{
-    EightBitPanels, EightBitRows, PIECE, PanelPacker, PanelPart, multiply_eight_bit,
+    EightBitPanels, EightBitRows, PIECE, PanelPacker, PanelPart, TRANSPOSED, multiply_eight_bit,
+    round_group,
 };
 pub(crate) use exponentials::exp_sums;
 pub(crate) use gemm::{View, gemm};

@@ -42,17 +42,19 @@ impl Default for SamplingOptions {
     }
 }
 
-/// How a sampler holds the weights. Both forms compute the same; with an adapter, results
-/// differ a little, as one merges it and the other adds it as a low-rank product.
+/// How a sampler or a trainer holds the weights. Both forms compute the same; in a sampler that
+/// multiplies floats, results with an adapter differ a little, as one merges it and the other adds it as
+/// a low-rank product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightStorage {
-    /// Packed if that takes at most 4 GiB, else streamed.
+    /// Packed if that takes at most 4 GiB, in training 3 GiB, else streamed.
     #[default]
     Automatic,
     /// In memory, ready to multiply with: four bytes a weight, or with [`Arithmetic::EightBit`]
     /// a byte and a quarter.
     Packed,
-    /// Quantized in the mapped file; every step unpacks them once for all its sequences.
+    /// In the mapped file; every step unpacks them once for all its sequences, in training every
+    /// thread for its shard.
     Streamed,
 }
 

@@ -5,45 +5,59 @@
 //! transposed weights are rounded to 128 steps over 32 neighbours, and gradients to eight bits. What
 //! is trained stays f32: the adapter's own products, its gradients, and the optimizer. As in QLoRA
 //! (Dettmers et al. 2023), the gradient flows through a quantized base into an adapter that is not.
+//! Models too large to be held twice stay in the file (`coded_stream.rs`).
 
+use std::sync::Arc;
+
+use super::coded_stream::{CodedStream, StreamBuffers};
 use super::weights::{Group, load, release};
 use crate::gguf::{Coding, TensorInfo};
 use crate::kernels::{EightBitPanels, EightBitRows, Level, PANEL, View};
 use crate::profile::{self, LayerKind, timed};
-use crate::{Adapter, AdapterLayout, EngineError, Model};
+use crate::{Adapter, AdapterLayout, EngineError, Linear, Model, WeightStorage};
 
 /// Rows that are multiplied at once: their codes and a panel's stay in the second-level cache.
 const BLOCK: usize = 192;
 
-/// A matrix in codes.
+/// Tensors below each other, in codes.
 #[derive(Debug)]
-struct Both {
-    /// `[outputs][inputs]`, one for each tensor.
-    forward: Vec<EightBitPanels>,
-    /// `[inputs][outputs of all tensors]`.
-    backward: EightBitPanels,
+enum Matrix {
+    InMemory {
+        /// `[outputs][inputs]`, one for each tensor.
+        forward: Vec<EightBitPanels>,
+        /// `[inputs][outputs of all tensors]`.
+        backward: EightBitPanels,
+    },
+    InFile(CodedStream),
 }
 
 /// All matrices of a model in codes. They never change.
 #[derive(Debug)]
 pub(super) struct Coded {
-    layers: Vec<[Both; 4]>,
-    head: Option<Both>,
+    model: Arc<Model>,
+    layers: Vec<[Matrix; 4]>,
+    head: Option<Matrix>,
 }
 
 /// Buffers of products with codes, kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct CodedBuffers {
     rows: EightBitRows,
+    stream: StreamBuffers,
 }
 
 impl Coded {
     /// Reads a model, each of `threads` threads its share of the layers; nothing if a matrix of a
     /// layer is not quantized, or its sides do not fill groups and panels.
-    pub(super) fn new(model: &Model, threads: usize) -> Result<Option<Self>, EngineError> {
-        if !fits(model)? {
+    pub(super) fn new(
+        model: &Arc<Model>,
+        threads: usize,
+        storage: WeightStorage,
+    ) -> Result<Option<Self>, EngineError> {
+        if !is_coded(model)? {
             return Ok(None);
         }
+        let in_memory = fits(model, storage);
         let layers: Vec<usize> = (0..model.config.layers).collect();
         let share = layers.len().div_ceil(threads.max(1)).max(1);
         let layers = std::thread::scope(|scope| {
@@ -51,7 +65,7 @@ impl Coded {
                 .chunks(share)
                 .map(|layers| {
                     scope.spawn(move || {
-                        let of_layer = |layer: &usize| code_layer(model, *layer);
+                        let of_layer = |layer: &usize| code_layer(model, *layer, in_memory);
                         layers.iter().map(of_layer).collect::<Result<Vec<_>, _>>()
                     })
                 })
@@ -64,7 +78,8 @@ impl Coded {
         })?;
         Ok(Some(Self {
             layers,
-            head: code_head(model)?,
+            head: code_head(model, in_memory)?,
+            model: model.clone(),
         }))
     }
 
@@ -82,12 +97,7 @@ impl Coded {
         out: &mut [f32],
         buffers: &mut CodedBuffers,
     ) {
-        multiply(
-            &self.layers[layer][group as usize].forward,
-            input,
-            out,
-            buffers,
-        );
+        self.matrix_forward(&self.layers[layer][group as usize], input, out, buffers);
     }
 
     /// `d_input = d_output W`.
@@ -99,14 +109,14 @@ impl Coded {
         d_input: &mut [f32],
         buffers: &mut CodedBuffers,
     ) {
-        let weights = &self.layers[layer][group as usize].backward;
-        multiply(std::slice::from_ref(weights), d_output, d_input, buffers);
+        let matrix = &self.layers[layer][group as usize];
+        self.matrix_backward(matrix, d_output, d_input, buffers);
     }
 
     /// Logits, `[rows][vocabulary]`, if the head is in codes.
     pub(super) fn logits(&self, rows: View<'_>, out: &mut [f32], buffers: &mut CodedBuffers) {
         if let Some(head) = &self.head {
-            multiply(&head.forward, rows, out, buffers);
+            self.matrix_forward(head, rows, out, buffers);
         }
     }
 
@@ -118,9 +128,55 @@ impl Coded {
         buffers: &mut CodedBuffers,
     ) {
         if let Some(head) = &self.head {
-            let weights = std::slice::from_ref(&head.backward);
-            multiply(weights, d_logits, out, buffers);
+            self.matrix_backward(head, d_logits, out, buffers);
         }
+    }
+
+    fn matrix_forward(
+        &self,
+        matrix: &Matrix,
+        rows: View<'_>,
+        out: &mut [f32],
+        buffers: &mut CodedBuffers,
+    ) {
+        match matrix {
+            Matrix::InMemory { forward, .. } => multiply(forward, rows, out, buffers),
+            Matrix::InFile(stream) => {
+                let stride = buffers.round_all(rows, out.len());
+                let CodedBuffers { rows, stream: own } = buffers;
+                stream.forward(&self.model.file, rows, out, stride, own);
+            }
+        }
+    }
+
+    fn matrix_backward(
+        &self,
+        matrix: &Matrix,
+        rows: View<'_>,
+        out: &mut [f32],
+        buffers: &mut CodedBuffers,
+    ) {
+        match matrix {
+            Matrix::InMemory { backward, .. } => {
+                multiply(std::slice::from_ref(backward), rows, out, buffers);
+            }
+            Matrix::InFile(stream) => {
+                let stride = buffers.round_all(rows, out.len());
+                let CodedBuffers { rows, stream: own } = buffers;
+                stream.backward(&self.model.file, rows, out, stride, own);
+            }
+        }
+    }
+}
+
+impl CodedBuffers {
+    /// Rounds all rows; returns how long those of a product of so many elements are.
+    fn round_all(&mut self, rows: View<'_>, product: usize) -> usize {
+        let _timing = timed(LayerKind::Rounding);
+        let (count, inner) = (rows.rows(), rows.columns());
+        self.rows.round(rows.rows_from(0, count), inner);
+        profile::count(2 * (inner * product) as u64);
+        product / count.max(1)
     }
 }
 
@@ -154,14 +210,9 @@ fn coding(info: &TensorInfo) -> Option<Coding> {
     coding.filter(|_| !info.conversion.plus_one)
 }
 
-/// True if every matrix of every layer can be held in codes.
-fn fits(model: &Model) -> Result<bool, EngineError> {
+/// True if every matrix of every layer is stored in codes, and its sides fill panels.
+fn is_coded(model: &Model) -> Result<bool, EngineError> {
     let config = &model.config;
-    let shapes = config.linears().iter().map(|linear| config.shape(*linear));
-    let weights: usize = shapes.map(|(o, i)| o * i).sum();
-    if weights.saturating_mul(config.layers) > MOST_CODED {
-        return Ok(false);
-    }
     for layer in 0..config.layers {
         for linear in config.linears() {
             let info = config.linear(&model.file, layer, *linear)?;
@@ -175,52 +226,77 @@ fn fits(model: &Model) -> Result<bool, EngineError> {
     Ok(true)
 }
 
-fn code_layer(model: &Model, layer: usize) -> Result<[Both; 4], EngineError> {
+/// True if the matrices of all layers and the head are to be held in memory.
+fn fits(model: &Model, storage: WeightStorage) -> bool {
+    let config = &model.config;
+    let shapes = config.linears().iter().map(|linear| config.shape(*linear));
+    let layer: usize = shapes.map(|(o, i)| o * i).sum();
+    let weights = layer.saturating_mul(config.layers);
+    match storage {
+        WeightStorage::Automatic => weights <= MOST_CODED,
+        WeightStorage::Packed => true,
+        WeightStorage::Streamed => false,
+    }
+}
+
+/// Tensors of one layer with their codings.
+fn tensors(
+    model: &Model,
+    layer: usize,
+    linears: impl Iterator<Item = Linear>,
+) -> Result<Vec<(TensorInfo, Coding)>, EngineError> {
+    let mut tensors = Vec::new();
+    for linear in linears {
+        let info = model.config.linear(&model.file, layer, linear)?;
+        tensors.extend(coding(info).map(|coding| (info.clone(), coding)));
+    }
+    Ok(tensors)
+}
+
+fn code_layer(
+    model: &Model,
+    layer: usize,
+    in_memory: bool,
+) -> Result<[Matrix; 4], EngineError> {
     let nothing = Adapter {
         layout: AdapterLayout::new(&model.config, 0, 0.0),
         values: Vec::new(),
     };
-    let mut matrix = Vec::new();
+    let mut floats = Vec::new();
     let mut of_group = |group: Group| {
-        let mut forward = Vec::new();
-        for linear in group.linears(&model.config) {
-            let info = model.config.linear(&model.file, layer, linear)?;
-            forward.extend(coding(info).map(|c| EightBitPanels::read(&model.file, info, c)));
+        let tensors = tensors(model, layer, group.linears(&model.config))?;
+        if !in_memory {
+            return Ok(Matrix::InFile(CodedStream::new(tensors)));
         }
-        load(model, &nothing, layer, group, &mut matrix)?;
+        let panels = |(info, coding): &(_, _)| EightBitPanels::read(&model.file, info, *coding);
+        let forward = tensors.iter().map(panels).collect();
+        load(model, &nothing, layer, group, &mut floats)?;
         let inputs = group.inputs(&model.config);
         release(model, layer, group)?;
-        Ok(Both {
+        Ok(Matrix::InMemory {
             forward,
-            backward: transposed(&matrix, inputs),
+            backward: EightBitPanels::round_transposed(&floats, inputs),
         })
     };
     let [a, b, c, d] = Group::ALL;
     Ok([of_group(a)?, of_group(b)?, of_group(c)?, of_group(d)?])
 }
 
-/// The output head, if it can be held in codes.
-fn code_head(model: &Model) -> Result<Option<Both>, EngineError> {
+/// The output head, if it is stored in codes.
+fn code_head(model: &Model, in_memory: bool) -> Result<Option<Matrix>, EngineError> {
     let (config, file) = (&model.config, &model.file);
     let info = config.head(file)?;
     let whole = config.vocabulary.is_multiple_of(PANEL) && config.hidden.is_multiple_of(PANEL);
     let Some(coding) = coding(info).filter(|_| whole) else {
         return Ok(None);
     };
-    Ok(Some(Both {
-        forward: vec![EightBitPanels::read(file, info, coding)],
-        backward: transposed(&file.read(info), config.hidden),
-    }))
-}
-
-/// A row-major matrix `[outputs][inputs]`, transposed and rounded.
-fn transposed(matrix: &[f32], inputs: usize) -> EightBitPanels {
-    let outputs = matrix.len() / inputs;
-    let mut columns = vec![0.0; matrix.len()];
-    for (o, row) in matrix.chunks_exact(inputs).enumerate() {
-        for (i, weight) in row.iter().enumerate() {
-            columns[i * outputs + o] = *weight;
-        }
+    if !in_memory {
+        let tensors = vec![(info.clone(), coding)];
+        return Ok(Some(Matrix::InFile(CodedStream::new(tensors))));
     }
-    EightBitPanels::round(&columns, outputs)
+    let forward = vec![EightBitPanels::read(file, info, coding)];
+    Ok(Some(Matrix::InMemory {
+        forward,
+        backward: EightBitPanels::round_transposed(&file.read(info), config.hidden),
+    }))
 }

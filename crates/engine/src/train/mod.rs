@@ -14,6 +14,7 @@ mod attention_half;
 mod batch;
 mod checkpoint;
 mod coded;
+mod coded_stream;
 mod data;
 mod deal;
 mod dora;

@@ -1,6 +1,6 @@
 //! What goes into and comes out of training.
 
-use crate::{Arithmetic, LoraScaling};
+use crate::{Arithmetic, LoraScaling, WeightStorage};
 
 /// A sequence to learn from. The loss is taken on what follows the prompt, which should end with
 /// the model's end-of-text token.
@@ -73,6 +73,8 @@ pub struct TrainerOptions {
     pub seed: u64,
     /// Threads; changes no result.
     pub threads: usize,
+    /// Where the frozen weights are; changes no result. What is trained itself is in memory.
+    pub storage: WeightStorage,
     /// Names the base's weights; a checkpoint made with others is not resumed.
     pub weights: String,
 }
@@ -98,6 +100,7 @@ impl Default for TrainerOptions {
             shard_tokens: 768,
             seed: 0,
             threads: 1,
+            storage: WeightStorage::Automatic,
             weights: String::new(),
         }
     }

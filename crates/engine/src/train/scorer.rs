@@ -9,7 +9,7 @@ use super::network::{Keep, Network, Workspace};
 use super::parallel::sum_of_shards;
 use super::tree::{Sequence, Shard};
 use super::weights::{Frozen, Held};
-use crate::{Adapter, EngineError, Model};
+use crate::{Adapter, EngineError, Model, WeightStorage};
 
 /// Tokens computed at once by a thread, about.
 const SHARD_TOKENS: usize = 768;
@@ -58,7 +58,7 @@ impl Scorer {
             )));
         }
         let threads = threads.max(1);
-        let mut held = Held::merged(&model.config);
+        let mut held = Held::merged(&model.config, WeightStorage::default());
         held.refresh(&model, adapter, threads)?;
         Ok(Self {
             // One token that nobody looks at follows each sequence.

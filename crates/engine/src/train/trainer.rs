@@ -19,7 +19,7 @@ use super::whole::Whole;
 use super::{Checkpoint, StepReport, Trained, TrainerOptions, TrainingData, TrainingExample};
 use crate::gguf::TensorType;
 use crate::profile::{self, LayerKind, Profile, timed};
-use crate::{Adapter, AdapterLayout, Arithmetic, EngineError, Model};
+use crate::{Adapter, AdapterLayout, Arithmetic, EngineError, Model, WeightStorage};
 
 /// A training in progress.
 pub struct Trainer {
@@ -78,9 +78,9 @@ impl Trainer {
         let threads = options.threads.max(1);
         let coded = options.arithmetic == Arithmetic::EightBit && !options.dora;
         let held = if coded && whole.is_none() {
-            Held::coded(&model, threads)?
+            Held::coded(&model, threads, options.storage)?
         } else {
-            Held::merged(&model.config)
+            Held::merged(&model.config, options.storage)
         };
         if held.as_coded().is_some_and(Coded::has_head) {
             frozen.drop_head();
@@ -339,6 +339,7 @@ impl Trainer {
         let mut text = String::new();
         let options = TrainerOptions {
             threads: 0,
+            storage: WeightStorage::default(),
             ..self.options.clone()
         };
         // Writing to a String cannot fail.

@@ -1,11 +1,13 @@
 //! The weights during training: dequantized with the adapter merged in once per step; held as codes
 //! with the adapter beside them; or, for large models, made layer by layer whenever they are needed.
 
+use std::sync::Arc;
+
 use super::coded::Coded;
 use crate::architecture::{LayerVectors, Norm, RopeTable};
 use crate::kernels::{Packed, Right};
 use crate::profile::{self, LayerKind, Profile, timed};
-use crate::{Adapter, EngineError, Linear, Model, ModelConfig};
+use crate::{Adapter, EngineError, Linear, Model, ModelConfig, WeightStorage};
 
 /// What every shard reads and none changes.
 #[derive(Debug)]
@@ -157,22 +159,30 @@ impl Both {
 pub(super) enum Held {
     /// As f32, with the adapter of one step merged in.
     Merged(Merged),
-    /// As codes, with the adapter beside them.
+    /// As codes, in memory or in the file, with the adapter beside them.
     Coded(Coded),
     /// Not at all: made from the file whenever they are needed.
     InFile,
 }
 
 impl Held {
-    /// As f32, unless they are too large.
-    pub(super) fn merged(config: &ModelConfig) -> Self {
-        Merged::new(config).map_or(Self::InFile, Self::Merged)
+    /// As f32, in memory or made whenever they are needed.
+    pub(super) fn merged(config: &ModelConfig, storage: WeightStorage) -> Self {
+        match storage {
+            WeightStorage::Automatic if Merged::weights(config) > MOST_MERGED => Self::InFile,
+            WeightStorage::Streamed => Self::InFile,
+            WeightStorage::Automatic | WeightStorage::Packed => Self::Merged(Merged::new(config)),
+        }
     }
 
     /// As codes where that is possible, otherwise as f32.
-    pub(super) fn coded(model: &Model, threads: usize) -> Result<Self, EngineError> {
-        let coded = Coded::new(model, threads)?;
-        Ok(coded.map_or_else(|| Self::merged(&model.config), Self::Coded))
+    pub(super) fn coded(
+        model: &Arc<Model>,
+        threads: usize,
+        storage: WeightStorage,
+    ) -> Result<Self, EngineError> {
+        let coded = Coded::new(model, threads, storage)?;
+        Ok(coded.map_or_else(|| Self::merged(&model.config, storage), Self::Coded))
     }
 
     /// What is held in codes.
@@ -204,13 +214,18 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// Room for a model's weights, unless it is too large.
-    fn new(config: &ModelConfig) -> Option<Self> {
+    /// How many there are in a model.
+    fn weights(config: &ModelConfig) -> usize {
         let shapes = config.linears().iter().map(|linear| config.shape(*linear));
-        let weights = config.layers * shapes.map(|(o, i)| o * i).sum::<usize>();
-        (weights <= MOST_MERGED).then(|| Self {
+        let layer: usize = shapes.map(|(o, i)| o * i).sum();
+        layer.saturating_mul(config.layers)
+    }
+
+    /// Room for a model's weights.
+    fn new(config: &ModelConfig) -> Self {
+        Self {
             layers: vec![<[Both; 4]>::default(); config.layers],
-        })
+        }
     }
 
     /// Merges with the adapter as it is now, each of `threads` threads its share of the layers;

@@ -11,9 +11,11 @@ mod product;
 #[cfg(target_arch = "x86_64")]
 mod round_x86;
 mod rows;
+mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use panels::{EightBitPanels, PIECE, PanelPacker};
 pub(crate) use product::{PanelPart, multiply_eight_bit};
 pub(crate) use rows::EightBitRows;
+pub(crate) use transposed::{TRANSPOSED, round_group};

@@ -12,7 +12,7 @@ pub(crate) const PIECE: usize = 512;
 const ROW: usize = PIECE + 64;
 /// The largest code of a weight that was changed, so that pairs of products with activations fit
 /// into 16 bits.
-const CHANGED: u8 = 127;
+pub(super) const CHANGED: u8 = 127;
 
 /// A quantized matrix `[outputs, inner]` as panels of 32 outputs. A panel holds, for every group of
 /// neighbours in the inner dimension, codes `[2][group / 4][16 outputs][4]`, then 32 scales and 32
