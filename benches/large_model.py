@@ -17,7 +17,8 @@ temperature 0.8 over the whole vocabulary: 16 sequences at once. Timed is everyt
 token to the last sampled one. llama.cpp gets the same token ids through `llama-server` (how:
 `benches/llama.py`), the prefix evaluated once and a question once for its samples, on the file as it is;
 `llama-batched-bench` is decoding alone. Training: `--steps` steps of LoRA at rank 16 on every linear layer, on
-`--sequences` sequences of `--length` tokens of which half are completion. llama.cpp does not train adapters.
+`--sequences` sequences of `--length` tokens of which half are completion, in eight bits, as the program trains by
+default. llama.cpp does not train adapters.
 
 Our processes run with an address space (`RLIMIT_AS`) of `--limit-gb`, so more memory than that cannot be
 had: the mapped file counts in it, and an allocation beyond it ends the process. Peak memory is `VmHWM`, in

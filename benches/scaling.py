@@ -21,13 +21,13 @@ they take minutes, and the only training step counts. Every call with the same `
 `--sweeps` can cut the whole into pieces. The share of the processor that other programs took during a run is
 kept: points with a run where that was below 5% are not measured again, and the run with the least counts.
 
-The limits, none of which a program can pass that multiplies f32 weights:
+Both multiply in eight bits, as the program does by default. The limits, none of which a program can pass that
+multiplies f32 weights; so ours may lie above them:
 - products with the weights (in `context` also queries with keys, and scores with values) at the rate of fused
   multiply-adds that `autodidact bench` measures;
 - reading every f32 weight once a step of all sequences, at the rate at which as many threads read a large array;
-- memory: f32 weights and the keys and values of all positions, those of the common prefix once. Models above
-  4 GiB of f32 weights stay quantized: the file instead. For training: the file, the adapter, its gradient
-  and both moments.
+- memory: f32 weights (models above 4 GiB of them: the file) and the keys and values of all positions, those of
+  the common prefix once. For training: the file, the adapter, its gradient and both moments.
 """
 
 import argparse
@@ -97,7 +97,8 @@ def new_tokens(weights, sequences):
 def train(model, threads, steps, work):
     path = work / "scaling_batch.json"
     write_batch(path, BATCH, LENGTH)
-    said = run_json([TRAINING, "run", model, path, "--steps", steps, "--threads", threads, "--rank", RANK])
+    command = [TRAINING, "run", model, path, "--steps", steps, "--threads", threads, "--rank", RANK]
+    said = run_json([*command, "--arithmetic", "eight-bit"])
     seconds = said["batches"][0]["seconds"]
     rate = BATCH * LENGTH / statistics.median(seconds[1:] or seconds)
     kept = {key: said[key] for key in ("peak", "others")}

@@ -1,7 +1,10 @@
 //! The forward pass over a batch of rows, each a token at a position of some sequence.
 
+use std::sync::Arc;
+
 use super::attention::{Attention, AttentionScratch, Span};
 use super::cache::{Cache, SegmentId};
+use super::helpers::Helpers;
 use super::matrix::{Matrix, Multiplier, row_stride};
 use super::weights::{LayerWeights, Weights};
 use crate::architecture::{LayerVectors, Norm, RopeTable, Wiring};
@@ -86,6 +89,12 @@ impl Scratch {
             normed: Vec::new(),
             logits: Aligned::default(),
         }
+    }
+
+    /// Lets others take part in its products.
+    pub(super) fn helped_by(mut self, helpers: Option<Arc<Helpers>>) -> Self {
+        self.multiplier = self.multiplier.helped_by(helpers);
+        self
     }
 }
 

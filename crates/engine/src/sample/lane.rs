@@ -1,12 +1,14 @@
 //! A lane: one thread that keeps a batch of sequences going.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::attention::Span;
 use super::cache::{Cache, Segment, SegmentId};
 use super::choose::{ChoiceScratch, choose};
 use super::forward::{Network, Row, Scratch};
+use super::helpers::Helpers;
 use super::sequence::Sequence;
 use super::{Finished, GenerationStats, Request, SamplingOptions};
 use crate::EngineError;
@@ -30,6 +32,8 @@ pub(super) struct Work<'a> {
     pub(super) lanes: usize,
     /// Threads of every lane's forward pass.
     pub(super) threads: usize,
+    /// Who helps the last lane at work.
+    pub(super) helpers: Option<&'a Arc<Helpers>>,
     pub(super) stop: &'a AtomicBool,
     pub(super) on_sample: &'a (dyn Fn(Finished) + Sync),
 }
@@ -68,13 +72,14 @@ struct Batch {
 pub(super) fn run(work: &Work<'_>, prefix: Segment) -> Result<GenerationStats, EngineError> {
     let mut cache = Cache::new(&work.network.model.config);
     let prefix = cache.insert(prefix);
+    let _working = work.helpers.map(|helpers| helpers.at_work());
     let mut lane = Lane {
         work,
         cache,
         prefix,
         prefills: VecDeque::new(),
         sequences: Vec::new(),
-        scratch: Scratch::new(work.threads),
+        scratch: Scratch::new(work.threads).helped_by(work.helpers.cloned()),
         choice: ChoiceScratch::default(),
         stats: GenerationStats::default(),
     };

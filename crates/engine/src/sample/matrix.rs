@@ -1,5 +1,8 @@
 //! A weight matrix to multiply with: packed once, or dequantized panel by panel as it is used.
 
+use std::sync::Arc;
+
+use super::helpers::{Helpers, multiply_coded};
 use crate::gguf::{Coding, GgufFile, TensorInfo};
 use crate::kernels::{
     Aligned, EightBitPanels, EightBitRows, Level, PANEL, PIECE, PanelPacker, PanelPart, Panels,
@@ -43,7 +46,7 @@ pub(super) enum Tensors {
     /// As f32 panels.
     Packed(Panels),
     /// As panels of codes, one for each tensor.
-    EightBit(Vec<EightBitPanels>),
+    EightBit(Arc<Vec<EightBitPanels>>),
     /// In the file.
     Streamed(Vec<StreamedTensor>),
 }
@@ -86,7 +89,9 @@ struct Left<'a> {
 pub(super) struct Multiplier {
     level: Level,
     workers: Vec<Worker>,
-    eight_bit: EightBitRows,
+    /// Who takes part while this is the only lane at work.
+    helpers: Option<Arc<Helpers>>,
+    eight_bit: Arc<EightBitRows>,
     low: Vec<f32>,
 }
 
@@ -96,9 +101,16 @@ impl Multiplier {
         Self {
             level: Level::detect(),
             workers: workers.collect(),
-            eight_bit: EightBitRows::default(),
+            helpers: None,
+            eight_bit: Arc::default(),
             low: Vec::new(),
         }
+    }
+
+    /// Lets others take part.
+    pub(super) fn helped_by(mut self, helpers: Option<Arc<Helpers>>) -> Self {
+        self.helpers = helpers;
+        self
     }
 
     /// `product[r, :] = rows[r, :] * matrix^T`, rows `matrix.product_stride()` values apart.
@@ -116,23 +128,28 @@ impl Multiplier {
             return;
         }
         if let Some(inner) = tensors.eight_bit_inputs() {
-            time(LayerKind::Rounding, || self.eight_bit.round(rows, inner));
+            let rounded = Arc::make_mut(&mut self.eight_bit);
+            time(LayerKind::Rounding, || rounded.round(rows, inner));
         }
-        let left = Left {
-            rows,
-            eight_bit: &self.eight_bit,
-        };
-        let panels = tensors.padded_outputs() / PANEL;
-        if let [worker] = self.workers.as_mut_slice() {
-            for panel in 0..panels {
-                let c = &mut product[panel * PANEL..];
-                tensors.multiply_one(level, file, panel, left, c, stride, worker);
-            }
-        } else {
+        if !self.is_helped(tensors, product, stride) {
+            let left = Left {
+                rows,
+                eight_bit: &self.eight_bit,
+            };
             multiply_shared(&mut self.workers, level, tensors, file, left, product);
         }
         if let Some(low_rank) = low_rank {
             self.add_low_rank(low_rank, rows, product, stride);
+        }
+    }
+
+    /// Multiplies the rounded rows with the help of others, if there are such.
+    fn is_helped(&self, tensors: &Tensors, product: &mut [f32], stride: usize) -> bool {
+        match (&self.helpers, tensors) {
+            (Some(helpers), Tensors::EightBit(tensors)) => {
+                helpers.multiply(self.level, tensors, &self.eight_bit, product, stride)
+            }
+            _ => false,
         }
     }
 
@@ -174,6 +191,13 @@ fn multiply_shared(
 ) {
     let stride = tensors.product_stride();
     let (panels, threads) = (tensors.padded_outputs() / PANEL, workers.len());
+    if let [worker] = workers {
+        for panel in 0..panels {
+            let c = &mut product[panel * PANEL..];
+            tensors.multiply_one(level, file, panel, left, c, stride, worker);
+        }
+        return;
+    }
     let share = |t: usize| t * panels / threads..(t + 1) * panels / threads;
     let tile = left.rows.rows * PANEL;
     std::thread::scope(|scope| {
@@ -246,13 +270,7 @@ impl Tensors {
                 panels.multiply_one(level, panel, left.rows, c, c_stride, false);
             }
             Self::EightBit(tensors) => {
-                for tensor in tensors {
-                    let panels = tensor.padded_outputs() / PANEL;
-                    if panel < panels {
-                        return tensor.multiply_one(level, panel, left.eight_bit, c, c_stride);
-                    }
-                    panel -= panels;
-                }
+                multiply_coded(level, tensors, panel, left.eight_bit, c, c_stride);
             }
             Self::Streamed(tensors) => {
                 for tensor in tensors {

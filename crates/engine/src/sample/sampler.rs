@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::attention::Span;
 use super::cache::{Cache, Segment, SegmentId};
 use super::forward::{Network, Ropes, Row, Scratch};
+use super::helpers::Helpers;
 use super::lane::{self, PREFILL_ROWS, Work};
 use super::weights::Weights;
 use super::{Arithmetic, Finished, GenerationStats, Request, SamplingOptions, WeightStorage};
@@ -103,6 +104,7 @@ impl Sampler {
         let segment = self
             .recorded(|| compute_prefix(&network, &requests[0].prompt[..prefix], self.threads))?;
         let (lanes, threads) = self.lanes();
+        let helpers = self.helpers();
         let next = AtomicUsize::new(0);
         let unfinished = AtomicUsize::new(requests.iter().map(|r| r.seeds.len()).sum());
         let work = Work {
@@ -114,6 +116,7 @@ impl Sampler {
             unfinished: &unfinished,
             lanes,
             threads,
+            helpers: helpers.as_ref(),
             stop,
             on_sample,
         };
@@ -176,6 +179,12 @@ impl Sampler {
         } else {
             (self.threads, 1)
         }
+    }
+
+    /// Who helps the last lane at work, where lanes have a thread each.
+    pub(super) fn helpers(&self) -> Option<Arc<Helpers>> {
+        let (lanes, _) = self.lanes();
+        (lanes > 1).then(|| Helpers::new(lanes - 1))
     }
 
     /// Refuses what cannot be sampled before anything is computed.

@@ -1,5 +1,7 @@
 //! A model's weights as sampling multiplies with them, with an adapter.
 
+use std::sync::Arc;
+
 use super::matrix::{LowRank, Matrix, StreamedTensor, Tensors};
 use super::{Arithmetic, WeightStorage};
 use crate::architecture::{LayerVectors, Norm};
@@ -214,7 +216,7 @@ impl Source<'_> {
                 }
             });
             return Ok(Matrix {
-                tensors: Tensors::EightBit(tensors.collect()),
+                tensors: Tensors::EightBit(Arc::new(tensors.collect())),
                 low_rank: self.low_rank(layer, linears),
             });
         }
@@ -283,7 +285,7 @@ impl Source<'_> {
         }
         if let Some(coding) = coding {
             let panels = EightBitPanels::read(file, info, coding);
-            return Ok(Tensors::EightBit(vec![panels]).into());
+            return Ok(Tensors::EightBit(Arc::new(vec![panels])).into());
         }
         let mut panels = Panels::new(columns, rows);
         let mut piece = vec![0.0; ROWS * columns];

@@ -13,7 +13,7 @@ pub(super) const GROUP: usize = 32;
 pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 /// Rows of activations, each element `scale * code`. Row lengths are multiples of 32.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct EightBitRows {
     pub(super) inner: usize,
     pub(super) rows: usize,
@@ -30,6 +30,11 @@ pub(crate) struct EightBitRows {
 }
 
 impl EightBitRows {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rows
+    }
+
     /// Rounds the first `inner` elements of every row.
     pub(crate) fn round(&mut self, rows: Rows<'_>, inner: usize) {
         debug_assert!(inner.is_multiple_of(GROUP));

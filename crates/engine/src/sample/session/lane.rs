@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::super::cache::{Cache, SegmentId};
 use super::super::choose::{Choice, ChoiceScratch, choose, likelihoods};
 use super::super::forward::{Network, Scratch};
+use super::super::helpers::Helpers;
 use super::super::lane::PREFILL_ROWS;
 use super::super::sequence::Sequence;
 use super::batch::{Batch, Wanted};
@@ -57,7 +58,13 @@ struct Lane<'a> {
 }
 
 /// Works until the session is over.
-pub(super) fn run(network: &Network<'_>, queue: &Queue, index: usize, threads: usize) {
+pub(super) fn run(
+    network: &Network<'_>,
+    queue: &Queue,
+    index: usize,
+    mut scratch: Scratch,
+    helpers: Option<&Helpers>,
+) {
     let mut lane = Lane {
         network,
         queue,
@@ -69,7 +76,6 @@ pub(super) fn run(network: &Network<'_>, queue: &Queue, index: usize, threads: u
         sequences: Vec::new(),
         choice: ChoiceScratch::default(),
     };
-    let mut scratch = Scratch::new(threads);
     loop {
         lane.leave();
         while let Some(job) = queue.take(index) {
@@ -78,9 +84,11 @@ pub(super) fn run(network: &Network<'_>, queue: &Queue, index: usize, threads: u
         if queue.is_closed() {
             return lane.fail_all("the engine has stopped");
         }
-        if !lane.active.is_empty()
-            && let Err(error) = lane.step(&mut scratch)
-        {
+        if lane.active.is_empty() {
+            continue;
+        }
+        let _working = helpers.map(Helpers::at_work);
+        if let Err(error) = lane.step(&mut scratch) {
             lane.fail_all(&error.to_string());
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use super::super::cache::{BLOCK, BlockLayout};
-use super::super::forward::{Network, Ropes};
+use super::super::forward::{Network, Ropes, Scratch};
 use super::super::sampler::check_options;
 use super::lane;
 use super::queue::{Job, Queue};
@@ -60,8 +60,8 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Starts the lanes: threads of their own for packed weights, one that uses all threads for
-    /// streamed ones.
+    /// Starts the lanes: threads of their own for packed weights, which help the only one at work, or
+    /// one that uses all threads for streamed ones.
     pub fn start(sampler: Arc<Sampler>, options: &SessionOptions) -> Result<Self, EngineError> {
         let config = sampler.model().config();
         let context = config.context.min(options.context);
@@ -74,6 +74,7 @@ impl Session {
             options.cache_bytes / block_bytes,
         ));
         let ropes = Arc::new(Ropes::new(config, context));
+        let helpers = sampler.helpers();
         let mut session = Self {
             queue,
             context,
@@ -84,7 +85,7 @@ impl Session {
         };
         for lane in 0..lanes {
             let (sampler, ropes) = (session.sampler.clone(), ropes.clone());
-            let queue = session.queue.clone();
+            let (queue, helpers) = (session.queue.clone(), helpers.clone());
             let work = move || {
                 // Where a lane dies, nobody may go on waiting for it.
                 let _closing = Closing(&queue);
@@ -93,7 +94,8 @@ impl Session {
                     weights: &sampler.weights,
                     ropes: &ropes,
                 };
-                lane::run(&network, &queue, lane, threads);
+                let scratch = Scratch::new(threads).helped_by(helpers.clone());
+                lane::run(&network, &queue, lane, scratch, helpers.as_deref());
             };
             let thread = std::thread::Builder::new().name(format!("autodidact-lane-{lane}"));
             session
