@@ -253,11 +253,7 @@ fn tensors(
     Ok(tensors)
 }
 
-fn code_layer(
-    model: &Model,
-    layer: usize,
-    in_memory: bool,
-) -> Result<[Matrix; 4], EngineError> {
+fn code_layer(model: &Model, layer: usize, in_memory: bool) -> Result<[Matrix; 4], EngineError> {
     let nothing = Adapter {
         layout: AdapterLayout::new(&model.config, 0, 0.0),
         values: Vec::new(),

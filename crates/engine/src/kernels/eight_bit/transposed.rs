@@ -62,7 +62,11 @@ fn round_tile(tile: &[[f32; LANES]; GROUP], codes: &mut [f32]) -> ([f32; LANES],
     for row in tile {
         for (lane, x) in row.iter().enumerate() {
             least[lane] = if *x < least[lane] { *x } else { least[lane] };
-            largest[lane] = if *x > largest[lane] { *x } else { largest[lane] };
+            largest[lane] = if *x > largest[lane] {
+                *x
+            } else {
+                largest[lane]
+            };
             sum[lane] += x;
         }
     }
