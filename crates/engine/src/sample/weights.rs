@@ -55,6 +55,9 @@ impl Weights {
                 "a DoRA adapter changes whole rows of the weights, which are not held in memory for a model this large; sample from a merged file instead (`autodidact merge`)".into(),
             ));
         }
+        if streamed {
+            model.file.populate();
+        }
         let source = Source {
             model,
             adapter,

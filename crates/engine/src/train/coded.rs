@@ -58,6 +58,9 @@ impl Coded {
             return Ok(None);
         }
         let in_memory = fits(model, storage);
+        if !in_memory {
+            model.file.populate();
+        }
         let layers: Vec<usize> = (0..model.config.layers).collect();
         let share = layers.len().div_ceil(threads.max(1)).max(1);
         let layers = std::thread::scope(|scope| {
