@@ -344,8 +344,8 @@ impl GgufFile {
         }
     }
 
-    /// Reads the whole file now, for who will use all of it again and again: a first pass that touches
-    /// page after page takes twice the time.
+    /// Reads the whole file now, from one end to the other, for who will use all of it again and again:
+    /// reading is then part of loading, and not of the first tokens.
     pub(crate) fn populate(&self) {
         self.parts.iter().for_each(Bytes::populate);
     }
