@@ -119,13 +119,7 @@ impl Helpers {
                 own(share, product);
                 continue;
             };
-            let tile = tiles.len() / share.len();
-            for (panel, tile) in share.zip(tiles.chunks_exact(tile)) {
-                for (r, values) in tile.chunks_exact(PANEL).enumerate() {
-                    let at = r * stride + panel * PANEL;
-                    product[at..at + PANEL].copy_from_slice(values);
-                }
-            }
+            place_tiles(&tiles, rows.count(), share, product, stride);
             helper.tiles = tiles;
         }
         true
@@ -194,6 +188,22 @@ fn next<T>(channel: &Receiver<T>) -> Option<T> {
         }
     }
     channel.recv().ok()
+}
+
+/// Copies panels, `[panels][rows][32]`, to their columns of a product.
+pub(super) fn place_tiles(
+    tiles: &[f32],
+    rows: usize,
+    panels: Range<usize>,
+    product: &mut [f32],
+    stride: usize,
+) {
+    for (panel, tile) in panels.zip(tiles.chunks_exact(rows * PANEL)) {
+        for (r, values) in tile.chunks_exact(PANEL).enumerate() {
+            let at = r * stride + panel * PANEL;
+            product[at..at + PANEL].copy_from_slice(values);
+        }
+    }
 }
 
 /// One panel of tensors below each other; `c` starts at its columns.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::helpers::{Helpers, multiply_coded};
+use super::helpers::{Helpers, multiply_coded, place_tiles};
 use crate::gguf::{Coding, GgufFile, TensorInfo};
 use crate::kernels::{
     Aligned, EightBitPanels, EightBitRows, Level, PANEL, PIECE, PanelPacker, PanelPart, Panels,
@@ -213,12 +213,7 @@ fn multiply_shared(
         }
     });
     for (t, worker) in workers.iter().enumerate() {
-        for (panel, tile) in share(t).zip(worker.product.chunks_exact(tile)) {
-            for (r, values) in tile.chunks_exact(PANEL).enumerate() {
-                let at = r * stride + panel * PANEL;
-                product[at..at + PANEL].copy_from_slice(values);
-            }
-        }
+        place_tiles(&worker.product, left.rows.rows, share(t), product, stride);
     }
 }
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::coded_stream::{CodedStream, StreamBuffers};
-use super::weights::{Group, load, release};
+use super::weights::{Group, linear_weights, load, release};
 use crate::gguf::{Coding, TensorInfo};
 use crate::kernels::{EightBitPanels, EightBitRows, Level, PANEL, View};
 use crate::profile::{self, LayerKind, timed};
@@ -231,12 +231,8 @@ fn is_coded(model: &Model) -> Result<bool, EngineError> {
 
 /// True if the matrices of all layers and the head are to be held in memory.
 fn fits(model: &Model, storage: WeightStorage) -> bool {
-    let config = &model.config;
-    let shapes = config.linears().iter().map(|linear| config.shape(*linear));
-    let layer: usize = shapes.map(|(o, i)| o * i).sum();
-    let weights = layer.saturating_mul(config.layers);
     match storage {
-        WeightStorage::Automatic => weights <= MOST_CODED,
+        WeightStorage::Automatic => linear_weights(&model.config) <= MOST_CODED,
         WeightStorage::Packed => true,
         WeightStorage::Streamed => false,
     }

@@ -154,6 +154,13 @@ impl Both {
     }
 }
 
+/// How many weights all linear layers of all blocks have.
+pub(super) fn linear_weights(config: &ModelConfig) -> usize {
+    let shapes = config.linears().iter().map(|linear| config.shape(*linear));
+    let layer: usize = shapes.map(|(o, i)| o * i).sum();
+    layer.saturating_mul(config.layers)
+}
+
 /// How the linear layers are held while an adapter is trained.
 #[derive(Debug)]
 pub(super) enum Held {
@@ -169,7 +176,7 @@ impl Held {
     /// As f32, in memory or made whenever they are needed.
     pub(super) fn merged(config: &ModelConfig, storage: WeightStorage) -> Self {
         match storage {
-            WeightStorage::Automatic if Merged::weights(config) > MOST_MERGED => Self::InFile,
+            WeightStorage::Automatic if linear_weights(config) > MOST_MERGED => Self::InFile,
             WeightStorage::Streamed => Self::InFile,
             WeightStorage::Automatic | WeightStorage::Packed => Self::Merged(Merged::new(config)),
         }
@@ -214,13 +221,6 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// How many there are in a model.
-    fn weights(config: &ModelConfig) -> usize {
-        let shapes = config.linears().iter().map(|linear| config.shape(*linear));
-        let layer: usize = shapes.map(|(o, i)| o * i).sum();
-        layer.saturating_mul(config.layers)
-    }
-
     /// Room for a model's weights.
     fn new(config: &ModelConfig) -> Self {
         Self {
